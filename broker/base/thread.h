@@ -1,0 +1,11 @@
+// A thread of the broker's own: all signals blocked, so that they reach the thread that waits for them.
+
+#ifndef BASE_THREAD_H
+#define BASE_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+bool thread_start(pthread_t *, void *(*body)(void *), void *arg); // false: the system has none to give
+
+#endif

@@ -1,0 +1,145 @@
+// The built-in module "session": what a client says and asks about its own session.
+
+#include "broker.h"
+#include "builtin/describe.h"
+#include "builtin/rows.h"
+#include "run/call.h"
+
+enum { PROTOCOL = 1 };
+
+// Requests of the broker itself, as modules submit them, have no session.
+static struct session *session_of(wherry_call *call)
+{
+	return call_of(call)->session;
+}
+
+static int32_t no_session(wherry_call *call)
+{
+	return call_fail(call, WHERRY_EARG, "the broker's own requests have no session");
+}
+
+static void add_limits(struct rows *map, const wherry_broker *b)
+{
+	struct rows limits;
+	rows_begin(&limits);
+	rows_int(&limits, "frame", atomic_load(&b->wire_limits.max_frame));
+	rows_int(&limits, "answer", atomic_load(&b->router_limits.answer_bytes));
+	rows_int(&limits, "key", atomic_load(&b->router_limits.key_bytes));
+	rows_int(&limits, "depth", atomic_load(&b->router_limits.depth));
+	rows_int(&limits, "elements", atomic_load(&b->router_limits.elements));
+	rows_int(&limits, "parked", atomic_load(&b->router_limits.parked_per_session));
+	rows_name(map, "limits");
+	map->bytes.failed |= rows_end_map(&limits, &map->out) != WHERRY_OK;
+}
+
+static int32_t run_hello(void *self, wherry_call *call)
+{
+	const wherry_broker *b = self;
+	struct session *s = session_of(call);
+	const wherry_value *client = &call->args[0], *version = &call->args[1];
+	if (s == NULL)
+		return no_session(call);
+	if (version->kind != WHERRY_ABSENT && version->as.i != PROTOCOL)
+		return call_failf(call, WHERRY_EUNSUPPORTED, "this broker speaks version %d of the protocol",
+		                  PROTOCOL);
+	if (client->kind != WHERRY_ABSENT)
+		session_hello(b->router, s, client->as.bytes);
+	struct rows map;
+	rows_begin(&map);
+	rows_number(&map, "session", s->id);
+	rows_text(&map, "server", "wherry");
+	rows_text(&map, "version", wherry_version());
+	rows_int(&map, "protocol", PROTOCOL);
+	add_limits(&map, b);
+	return rows_end_map(&map, call->reply);
+}
+
+struct finding {
+	uint64_t id;
+	char client[sizeof(((struct session *)0)->client)];
+};
+
+// Under the router's session lock, which guards the text.
+static void find_client(void *arg, const struct session *s)
+{
+	struct finding *f = arg;
+	if (s->id == f->id)
+		memcpy(f->client, s->client, sizeof(f->client));
+}
+
+static int32_t run_info(void *self, wherry_call *call)
+{
+	const wherry_broker *b = self;
+	struct session *s = session_of(call);
+	if (s == NULL)
+		return no_session(call);
+	struct finding found = {.id = s->id};
+	session_each(b->router, find_client, &found);
+	struct rows map;
+	rows_begin(&map);
+	rows_number(&map, "session", s->id);
+	rows_text(&map, "remote", s->remote);
+	rows_text(&map, "client", found.client);
+	rows_text(&map, "ns", store_ns_name(b->store, atomic_load(&s->ns)));
+	rows_bool(&map, "duplex", s->duplex);
+	rows_int(&map, "since_ms", s->since_ms);
+	rows_number(&map, "parked", atomic_load(&s->parked) - 1); // one is for being open
+	return rows_end_map(&map, call->reply);
+}
+
+static int32_t run_use(void *self, wherry_call *call)
+{
+	const wherry_broker *b = self;
+	struct session *s = session_of(call);
+	wherry_span name = call->args[0].as.bytes;
+	uint32_t ns;
+	if (s == NULL)
+		return no_session(call);
+	if (store_ns_find(b->store, name, &ns) != WHERRY_OK)
+		return call_failf(call, WHERRY_ENOKEY, "no namespace \"%.*s\"; see ns.list",
+		                  (int)(name.len > 64 ? 64 : name.len), (const char *)name.ptr);
+	atomic_store(&s->ns, ns);
+	pack_bool(call->reply, true);
+	return WHERRY_OK;
+}
+
+static int32_t run_close(void *self, wherry_call *call)
+{
+	(void)self;
+	struct session *s = session_of(call);
+	if (s == NULL)
+		return no_session(call);
+	s->ops->close(s, "session.close");
+	pack_bool(call->reply, true);
+	return WHERRY_OK;
+}
+
+static const wherry_arg hello_args[] = {
+    ARG("client", WHERRY_TEXT, WHERRY_ARG_OPTION,
+        "what the client calls itself, for session.info and the log; 63 bytes"),
+    ARG("version", WHERRY_INT, WHERRY_ARG_OPTION, "the version of the protocol that the client speaks: 1"),
+};
+
+static const wherry_arg use_args[] = {
+    ARG("name", WHERRY_TEXT, 0, "a namespace of ns.list"),
+};
+
+static const wherry_command commands[] = {
+    COMMAND_ARGS("session.hello", "session", 0, run_hello, hello_args,
+                 "Introduces the client.  Answers a map: session (its id), server, version (of the broker), "
+                 "protocol, and "
+                 "limits: frame, answer and key in bytes, depth, elements, parked.  EUNSUPPORTED: another "
+                 "version of the "
+                 "protocol."),
+    COMMAND("session.info", "session", 0, run_info,
+            "This session: a map with session (its id), remote, client, ns, duplex (may be pushed to), "
+            "since_ms, parked "
+            "(how many of its requests wait)."),
+    COMMAND_ARGS(
+        "session.use", "session", 0, run_use, use_args,
+        "The session's requests go to this namespace from now on; answers true.  ENOKEY: no such namespace."),
+    COMMAND("session.close", "session", 0, run_close,
+            "Answers true, then ends the session: its connection is closed once all answers have left."),
+};
+
+const wherry_module builtin_session = BUILTIN("session", commands);

@@ -1,0 +1,236 @@
+// The configuration file, read by libconfuse:
+//
+//   max_frame = 32MiB
+//   listen "tcp://0.0.0.0:1973" { insecure = true }
+//   listen "tls+tcp://0.0.0.0:1974" { tls_cert = "cert.pem" tls_key = "key.pem" }
+//   module "kv" { max_value = 1MiB }
+//   namespace "orders" { }
+//
+// An option goes through the same parser as everywhere else; what fails says the file and the line.
+
+#include "config.h"
+
+#include <confuse.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "broker.h"
+
+enum { FILE_MOST = 4 << 20, MESSAGE_ROOM = 400 };
+
+// libconfuse's lexer keeps its state in globals, and its callbacks carry no argument: one file at a time in
+// the process, and this is the one.
+static pthread_mutex_t lexer_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+	wherry_config *config;
+	const char *name;
+} reading;
+
+static const char *const listen_option_names[] = {"insecure", "tls_cert", "tls_key", "mode"};
+enum { LISTEN_OPTIONS = sizeof(listen_option_names) / sizeof(listen_option_names[0]) };
+
+// Answers -1, which is what libconfuse's callbacks fail with.
+static int fail_at(cfg_t *section, const char *message)
+{
+	char copy[MESSAGE_ROOM]; // message may be config->why itself
+	snprintf(copy, sizeof(copy), "%s", message);
+	config_fail(reading.config, WHERRY_EARG, "%s:%d: %s", reading.name, section->line, copy);
+	return -1;
+}
+
+static void unknown_name(cfg_t *section, const char *name)
+{
+	char why[MESSAGE_ROOM];
+	if (strcmp(cfg_name(section), "listen") != 0) {
+		broker_option_unknown(name, why, sizeof(why));
+		fail_at(section, why);
+		return;
+	}
+	const char *near = nearest_name(name, listen_option_names, LISTEN_OPTIONS);
+	snprintf(why, sizeof(why), "a listener has no option \"%.64s\"%s%s%s", name,
+	         near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near,
+	         near == NULL ? "" : "\"?");
+	fail_at(section, why);
+}
+
+// Called for each fault, and in a `module` section, whose names are free, for each name too: that one is
+// followed by no failure, or by the message of a real one, so the last message is the one that counts.
+static void on_error(cfg_t *section, const char *format, va_list args)
+{
+	char why[MESSAGE_ROOM];
+	if (strcmp(format, "no such option '%s'") == 0) {
+		unknown_name(section, va_arg(args, const char *));
+		return;
+	}
+	vsnprintf(why, sizeof(why), format, args);
+	fail_at(section, why);
+}
+
+static int on_option(cfg_t *section, cfg_opt_t *option, const char *text, void *result)
+{
+	if (wherry_config_set(reading.config, cfg_opt_name(option), text) != WHERRY_OK)
+		return fail_at(section, reading.config->why);
+	*(const char **)result = text;
+	return 0;
+}
+
+static int on_namespace(cfg_t *section, cfg_opt_t *option)
+{
+	cfg_t *body = cfg_opt_getnsec(option, cfg_opt_size(option) - 1);
+	if (config_namespace(reading.config, cfg_title(body)) != WHERRY_OK)
+		return fail_at(section, reading.config->why);
+	return 0;
+}
+
+static int on_module(cfg_t *section, cfg_opt_t *option)
+{
+	cfg_t *body = cfg_opt_getnsec(option, cfg_opt_size(option) - 1);
+	int status = wherry_config_module(reading.config, cfg_title(body));
+	for (unsigned i = 0; status == WHERRY_OK && i < cfg_num(body); i++) {
+		cfg_opt_t *o = cfg_getnopt(body, i);
+		const char *text = cfg_opt_getnstr(o, 0);
+		status = text == NULL ? WHERRY_EARG
+		                      : config_set_module_option(reading.config, cfg_title(body),
+		                                                 cfg_opt_name(o), text);
+	}
+	return status == WHERRY_OK ? 0 : fail_at(section, reading.config->why);
+}
+
+static int bool_of(const char *text, bool *value, char *why, size_t why_room)
+{
+	static const struct option_spec spec = {.name = "insecure", .kind = WHERRY_OPTION_BOOL};
+	struct option_value parsed = {.number = 0};
+	int status = text == NULL ? WHERRY_OK : option_parse(&spec, text, &parsed, why, why_room);
+	*value = parsed.number != 0;
+	return status;
+}
+
+static int mode_of(const char *text, int *mode, char *why, size_t why_room)
+{
+	char *end = NULL;
+	*mode = CONFIG_IPC_MODE;
+	if (text == NULL)
+		return WHERRY_OK;
+	long parsed = strtol(text, &end, 8);
+	if (*text < '0' || *text > '7' || *end != 0 || parsed > 0777) {
+		snprintf(why, why_room, "mode: \"%.64s\" is no file mode: it is octal, as in 0660", text);
+		return WHERRY_EARG;
+	}
+	*mode = (int)parsed;
+	return WHERRY_OK;
+}
+
+static int on_listen(cfg_t *section, cfg_opt_t *option)
+{
+	char why[MESSAGE_ROOM];
+	cfg_t *body = cfg_opt_getnsec(option, cfg_opt_size(option) - 1);
+	struct listen_options options = {
+	    .tls_cert_file = cfg_getstr(body, "tls_cert"),
+	    .tls_key_file = cfg_getstr(body, "tls_key"),
+	};
+	if (bool_of(cfg_getstr(body, "insecure"), &options.insecure, why, sizeof(why)) != WHERRY_OK ||
+	    mode_of(cfg_getstr(body, "mode"), &options.ipc_mode, why, sizeof(why)) != WHERRY_OK)
+		return fail_at(section, why);
+	if (config_listen(reading.config, cfg_title(body), &options, false) != WHERRY_OK)
+		return fail_at(section, reading.config->why);
+	return 0;
+}
+
+static cfg_t *new_parser(void)
+{
+	cfg_opt_t nothing[] = {CFG_END()};
+	cfg_opt_t listen_options[] = {
+	    CFG_STR("insecure", NULL, CFGF_NODEFAULT), CFG_STR("tls_cert", NULL, CFGF_NODEFAULT),
+	    CFG_STR("tls_key", NULL, CFGF_NODEFAULT), CFG_STR("mode", NULL, CFGF_NODEFAULT), CFG_END()};
+	const cfg_flag_t titled = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES;
+	cfg_opt_t sections[] = {CFG_SEC("listen", listen_options, titled),
+	                        CFG_SEC("module", nothing, titled | CFGF_KEYSTRVAL),
+	                        CFG_SEC("namespace", nothing, titled)};
+	enum { SECTIONS = sizeof(sections) / sizeof(sections[0]) };
+
+	cfg_opt_t top[BROKER_OPTIONS_MOST + SECTIONS + 1];
+	size_t count = 0;
+	for (; count < broker_option_count; count++)
+		top[count] =
+		    (cfg_opt_t)CFG_STR_CB(broker_options[count].name, NULL, CFGF_NODEFAULT, on_option);
+	for (size_t i = 0; i < SECTIONS; i++)
+		top[count++] = sections[i];
+	top[count] = (cfg_opt_t)CFG_END();
+
+	cfg_t *parser = cfg_init(top, CFGF_NONE);
+	if (parser == NULL)
+		return NULL;
+	cfg_set_error_function(parser, on_error);
+	cfg_set_validate_func(parser, "listen", on_listen);
+	cfg_set_validate_func(parser, "module", on_module);
+	cfg_set_validate_func(parser, "namespace", on_namespace);
+	return parser;
+}
+
+// text ends with a zero.
+static int parse(wherry_config *c, const char *text, const char *name)
+{
+	pthread_mutex_lock(&lexer_lock);
+	reading.config = c;
+	reading.name = name;
+	c->why[0] = 0;
+	cfg_t *parser = new_parser();
+	int failed = parser == NULL || cfg_parse_buf(parser, text) != CFG_SUCCESS;
+	if (parser != NULL)
+		cfg_free(parser);
+	pthread_mutex_unlock(&lexer_lock);
+	if (!failed)
+		return WHERRY_OK;
+	return c->why[0] != 0 ? WHERRY_EARG : config_fail(c, WHERRY_ENOMEM, "%s: out of memory", name);
+}
+
+int config_parse_text(wherry_config *c, const char *text, size_t len, const char *name)
+{
+	if (len > FILE_MOST)
+		return config_fail(c, WHERRY_EARG, "%s: longer than a configuration may be (4 MiB)", name);
+	if (len > 0 && memchr(text, 0, len) != NULL)
+		return config_fail(c, WHERRY_EARG, "%s: not a text file", name);
+	char *copy = mem_alloc(len + 1);
+	if (copy == NULL)
+		return config_fail(c, WHERRY_ENOMEM, "out of memory");
+	if (len > 0)
+		memcpy(copy, text, len);
+	copy[len] = 0;
+	int status = parse(c, copy, name);
+	mem_free(copy);
+	return status;
+}
+
+// All of a file, at most a little more than FILE_MOST.
+static int read_file(FILE *file, struct buffer *text)
+{
+	size_t got;
+	do {
+		if (!buffer_reserve(text, 1 << 16))
+			return WHERRY_ENOMEM;
+		got = fread(text->data + text->len, 1, 1 << 16, file);
+		text->len += got;
+	} while (got > 0 && text->len <= FILE_MOST);
+	return ferror(file) ? WHERRY_EIO : WHERRY_OK;
+}
+
+int wherry_config_file(wherry_config *c, const char *path)
+{
+	struct buffer text = {0};
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return config_fail(c, WHERRY_EIO, "%s: %s", path, strerror(errno));
+	int status = read_file(file, &text);
+	if (status == WHERRY_OK)
+		status = config_parse_text(c, (const char *)text.data, text.len, path);
+	else
+		config_fail(c, status, "%s: %s", path,
+		            status == WHERRY_EIO ? strerror(errno) : "out of memory");
+	fclose(file);
+	buffer_free(&text);
+	return status;
+}

@@ -1,0 +1,55 @@
+// Where modules are looked for by name.
+
+#include "config.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// Where `make install` puts libraries; the build tells.
+#ifndef WHERRY_LIBDIR
+#define WHERRY_LIBDIR "/usr/local/lib"
+#endif
+
+enum { PATH_ROOM = 4096 };
+
+// The directory of the program or library that this code is part of; false: not to be found out.
+static bool own_directory(char *dir, size_t room)
+{
+	Dl_info info;
+	char real[PATH_ROOM];
+	ssize_t len = 0;
+	// For a program, dladdr knows only what it was called as: the kernel knows better.
+	if (dladdr((void *)(uintptr_t)&config_module_dir, &info) != 0 &&
+	    strstr(info.dli_fname, ".so") != NULL)
+		len = realpath(info.dli_fname, real) == NULL ? 0 : (ssize_t)strlen(real);
+	else
+		len = readlink("/proc/self/exe", real, sizeof(real) - 1);
+	if (len <= 0)
+		return false;
+	real[len] = 0;
+	char *slash = strrchr(real, '/');
+	if (slash == NULL)
+		return false;
+	*slash = 0;
+	return (size_t)snprintf(dir, room, "%s", real) < room;
+}
+
+void config_module_dir(const wherry_config *c, char *dir, size_t room)
+{
+	static const char *const beside[] = {"/../lib/wherry/modules", "/wherry/modules"};
+	char own[PATH_ROOM / 2], path[PATH_ROOM];
+	const char *told = config_text(c, "module_dir");
+	snprintf(dir, room, "%s", told[0] != 0 ? told : WHERRY_LIBDIR "/wherry/modules");
+	if (told[0] != 0 || !own_directory(own, sizeof(own)))
+		return;
+	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", own, beside[i]);
+		if (access(path, X_OK) == 0) {
+			snprintf(dir, room, "%s", path);
+			return;
+		}
+	}
+}

@@ -1,0 +1,41 @@
+// One request while it runs, from the inside: what the ABI's wherry_call is the face of.
+// Threads: the one that runs it.
+
+#ifndef RUN_CALL_H
+#define RUN_CALL_H
+
+#include "codec/pack.h"
+#include "run/router.h"
+
+struct emitted; // messages to publish after the commit
+
+struct call {
+	wherry_call face;            // first: a wherry_call * is a struct call *
+	const struct command *command;
+	struct router *router;
+	struct session *session;     // NULL: the broker itself
+	struct worker *worker;
+	struct txn *txn;             // NULL: the command has no keys and needs none
+	uint32_t ns;
+	const uint32_t *slots;       // slot of the txn for each index of args; UINT32_MAX: no key
+	uint32_t slot_count;
+	const char *fail_text;       // of fail(); lives in the worker
+	int64_t park_timeout_ms;
+	uint64_t ticket;             // what park() answers: the request's own, for wake()
+	uint64_t gate;               // what a scan read
+	int scan_status;             // the error of a scan's removal
+	struct wherry_out out;
+};
+
+static inline struct call *call_of(wherry_call *face)
+{
+	return (struct call *)(void *)face;
+}
+
+// The ABI's tables whose functions need nothing but the call.
+extern const wherry_keys call_keys;
+int32_t call_fail(wherry_call *, int32_t status, const char *text); // copies the text
+int32_t call_failf(wherry_call *, int32_t status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int32_t call_emit(wherry_call *, wherry_span topic, wherry_span payload, wherry_span headers);
+
+#endif

@@ -1,0 +1,314 @@
+// The router itself: a frame is checked whole, sliced, bound and prefetched in windows, and its requests run in order.
+
+#include "run/router.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "run/inside.h"
+
+struct frame {
+	struct router *router;
+	struct session *session;
+	const struct command_table *table;
+	struct worker *worker;
+	struct buffer *out;
+	size_t from;             // where its answers begin
+	wherry_span header;
+	const char *why;         // what is wrong with the frame
+	size_t at;
+};
+
+static void worker_reset(struct worker *w)
+{
+	w->marks.count = 0;
+	w->exchange = NULL;
+}
+
+static void bad_frame(struct frame *f)
+{
+	ROUTER_COUNT(f->router, bad_frames, 1);
+	char text[160];
+	snprintf(text, sizeof(text), "nothing of this frame was run: %s, at byte %zu", f->why, f->at);
+	f->out->len = f->from;
+	struct pack_error e = {WHERRY_EARG, text, -1, -1, NULL};
+	pack_error_response(f->out, false, 0, &e);
+}
+
+// Whether all objects are envelopes: known before anything runs.
+static bool envelopes_hold(struct frame *f, wherry_span body)
+{
+	struct cursor at = cursor_of(body);
+	while (at.at < at.end) {
+		struct request unused;
+		const uint8_t *begin = at.at;
+		if (request_slice(&at, &unused, &f->why) == WHERRY_OK)
+			continue;
+		f->at = (size_t)(begin - (const uint8_t *)body.ptr);
+		return false;
+	}
+	return true;
+}
+
+static size_t slice_window(struct frame *f, struct cursor *at)
+{
+	size_t count = 0;
+	while (count < WINDOW_SLICED && at->at < at->end)
+		request_slice(at, &f->worker->sliced[count++], &f->why);
+	return count;
+}
+
+// Nobody asked for a response here: only what the broker itself calls at clients would be answered.
+static void run_one(struct frame *f, const struct bound *b, int64_t now_ms)
+{
+	struct run_as as = {.router = f->router,
+	    .session = f->session,
+	    .worker = f->worker,
+	    .out = f->out,
+	    .frame_at = f->from,
+	    .now_ms = now_ms,
+	    .header = f->header};
+	run_request(&as, b);
+}
+
+static void prefetch(struct frame *f, size_t bound)
+{
+	struct worker *w = f->worker;
+	for (size_t i = 0; i < bound; i++)
+		for (uint32_t k = 0; k < w->bound[i].key_count; k++)
+			store_prefetch_entry(f->router->config.store, w->bound[i].ns, w->keys[w->bound[i].keys + k].hash);
+}
+
+static void run_bound(struct frame *f, const struct request *requests, size_t count)
+{
+	struct worker *w = f->worker;
+	w->arg_count = w->key_count = 0;
+	buffer_clear(&w->scratch);
+	buffer_clear(&w->texts);
+	size_t bound = 0;
+	for (size_t i = 0; i < count; i++)
+		if (requests[i].kind != REQUEST_RESPONSE)
+			bind_request(f->router, f->table, f->session, w, &requests[i], &w->bound[bound++]);
+	bind_settle(w, w->bound, bound);
+	prefetch(f, bound);
+	int64_t now_ms = clock_unix_ms(f->router->config.clock);
+	for (size_t i = 0; i < bound; i++)
+		run_one(f, &w->bound[i], now_ms);
+	ROUTER_COUNT(f->router, requests, bound);
+}
+
+static void run_all(struct frame *f, wherry_span body)
+{
+	struct cursor at = cursor_of(body);
+	while (at.at < at.end) {
+		size_t count = slice_window(f, &at);
+		for (size_t i = 0; i < count; i += WINDOW_BOUND)
+			run_bound(f, f->worker->sliced + i, count - i < WINDOW_BOUND ? count - i : WINDOW_BOUND);
+	}
+}
+
+// Something waits: the answers become an exchange, which delivers them when they may go.
+static enum frame_result answer_later(struct frame *f)
+{
+	struct worker *w = f->worker;
+	struct exchange *x = w->exchange != NULL ? w->exchange : exchange_new(f->session, f->header);
+	if (x == NULL || !exchange_take(x, f->out, f->from, &w->marks))
+		f->session->ops->close(f->session, "out of memory");
+	f->out->len = f->from;
+	f->out->failed = false;
+	if (x != NULL)
+		exchange_done(f->router, x, 0, NULL, NULL);
+	return FRAME_LATE;
+}
+
+static enum frame_result answer(struct frame *f)
+{
+	struct worker *w = f->worker;
+	uint64_t gate = marks_gate(&w->marks);
+	if (w->exchange != NULL || (gate > 0 && gate > store_durable_lsn(f->router->config.store)) || f->out->failed)
+		return answer_later(f);
+	return FRAME_ANSWERED;
+}
+
+static enum frame_result run_checked(struct frame *f, wherry_span body)
+{
+	struct router *r = f->router;
+	unsigned token = grace_enter(&r->grace);
+	f->table = atomic_load_explicit(&r->table, memory_order_acquire);
+	f->worker = worker_take(r);
+	enum frame_result result = FRAME_ANSWERED;
+	if (f->worker == NULL) {
+		struct pack_error e = {WHERRY_ENOMEM, NULL, -1, -1, NULL};
+		pack_error_response(f->out, false, 0, &e);
+	} else {
+		worker_reset(f->worker);
+		run_all(f, body);
+		worker_count(f->worker);
+		result = answer(f);
+		worker_give(r, f->worker);
+	}
+	grace_leave(&r->grace, token);
+	park_run_ready(r);
+	return result;
+}
+
+enum frame_result router_frame(struct router *r, struct session *s, wherry_span header, wherry_span body, struct buffer *out)
+{
+	struct frame f = {.router = r, .session = s, .out = out, .from = out->len, .header = header};
+	struct codec_limits limits = {(uint32_t)r->config.limits->depth, (uint32_t)r->config.limits->elements};
+	ROUTER_COUNT(r, frames, 1);
+	if (cursor_check(body, &limits, &f.why, &f.at) < 0 || !envelopes_hold(&f, body)) {
+		bad_frame(&f);
+		return FRAME_ANSWERED;
+	}
+	return run_checked(&f, body);
+}
+
+// One request of the broker's own, which was checked.
+void run_internal(struct router *r, uint32_t ns, wherry_span request, struct buffer *out)
+{
+	unsigned token = grace_enter(&r->grace);
+	struct worker *w = worker_take(r);
+	if (w != NULL) {
+		struct cursor at = cursor_of(request);
+		struct request sliced;
+		const char *why;
+		request_slice(&at, &sliced, &why);
+		w->arg_count = w->key_count = 0;
+		buffer_clear(&w->scratch);
+		buffer_clear(&w->texts);
+		worker_reset(w);
+		bind_internal(r, atomic_load(&r->table), ns, w, &sliced, &w->bound[0]);
+		bind_settle(w, w->bound, 1);
+		struct run_as as = {
+		    .router = r, .worker = w, .out = out, .now_ms = clock_unix_ms(r->config.clock)};
+		run_request(&as, &w->bound[0]);
+		worker_count(w);
+		worker_give(r, w);
+	}
+	grace_leave(&r->grace, token);
+	park_run_ready(r);
+}
+
+// --- the commands in force --------------------------------------------------------------------------------------------
+
+unsigned router_enter(struct router *r)
+{
+	return grace_enter(&r->grace);
+}
+
+void router_leave(struct router *r, unsigned token)
+{
+	grace_leave(&r->grace, token);
+}
+
+const struct command_table *router_commands(struct router *r)
+{
+	return atomic_load_explicit(&r->table, memory_order_acquire);
+}
+
+void router_publish(struct router *r, struct command_table *table)
+{
+	struct command_table *old = atomic_exchange(&r->table, table);
+	park_retarget(r, table);
+	grace_wait(&r->grace);
+	command_table_adopt(table, old);
+	command_table_free(old);
+}
+
+// --- its life ---------------------------------------------------------------------------------------------------------
+
+static struct command_table *empty_table(void)
+{
+	struct command_table *t = command_table_new();
+	if (t != NULL && command_table_seal(t) != WHERRY_OK) {
+		command_table_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+int router_open(struct router **out, const struct router_config *config)
+{
+	struct router *r = aligned_alloc(_Alignof(struct router), sizeof(*r)); // counters have cache lines of their own
+	struct command_table *table = empty_table();
+	if (r == NULL || table == NULL) {
+		free(r);
+		command_table_free(table);
+		return WHERRY_ENOMEM;
+	}
+	memset(r, 0, sizeof(*r));
+	r->config = *config;
+	atomic_init(&r->table, table);
+	grace_open(&r->grace);
+	pthread_mutex_init(&r->session_lock, NULL);
+	pthread_mutex_init(&r->park_lock, NULL);
+	pthread_mutex_init(&r->held_lock, NULL);
+	int status = runner_open(r);
+	*out = r;
+	if (status != WHERRY_OK)
+		router_close(r);
+	return status;
+}
+
+void router_drain(struct router *r)
+{
+	atomic_store(&r->draining, true);
+	park_wake_all(r, WHERRY_WHY_SHUTDOWN);
+}
+
+void router_close(struct router *r)
+{
+	runner_stop(r);
+	park_run_ready(r);
+	router_durable(r, store_durable_lsn(r->config.store), true);
+	for (int i = 0; i < GRACE_SLOTS; i++)
+		worker_free(atomic_exchange(&r->pool[i], NULL));
+	command_table_free(atomic_load(&r->table));
+	grace_close(&r->grace);
+	pthread_mutex_destroy(&r->session_lock);
+	pthread_mutex_destroy(&r->park_lock);
+	pthread_mutex_destroy(&r->held_lock);
+	free(r);
+}
+
+void router_durable(struct router *r, uint64_t lsn, bool failed)
+{
+	emits_release(r, lsn, failed);
+	answers_release(r, lsn, failed);
+}
+
+void router_read_stats(struct router *r, struct router_stats *out)
+{
+	*out = (struct router_stats){0};
+	for (int i = 0; i < COMMAND_SLOTS; i++) {
+		out->requests += atomic_load(&r->count[i].requests);
+		out->errors += atomic_load(&r->count[i].errors);
+		out->frames += atomic_load(&r->count[i].frames);
+		out->bad_frames += atomic_load(&r->count[i].bad_frames);
+		out->submits += atomic_load(&r->count[i].submits);
+		out->restarts += atomic_load(&r->count[i].restarts);
+	}
+	out->parked = atomic_load(&r->parked_count);
+	out->waiting_flush = atomic_load(&r->held_count);
+	pthread_mutex_lock(&r->session_lock);
+	out->sessions = r->session_count;
+	pthread_mutex_unlock(&r->session_lock);
+}
+
+struct store *router_store(struct router *r)
+{
+	return r->config.store;
+}
+
+const struct logger *router_log(struct router *r)
+{
+	return r->config.log;
+}
+
+const struct clock *router_clock(struct router *r)
+{
+	return r->config.clock;
+}

@@ -1,0 +1,87 @@
+// The router: takes a frame, runs its requests in order, answers.  The way of a request, in this folder's files:
+//
+//   router.c  frame: check, slice in windows, prefetch -> each request
+//   bind.c    arguments: counts, kinds, options, canonical keys
+//   run.c     locks, run(), commit or undo, answer
+//   keys.c    the ABI's wherry_keys on top of the store's transaction
+//   park.c    requests that wait, and their waking
+//   answer.c  answers that wait: for parked requests, for the flush
+//
+// Threads: router_frame() runs on the thread that received the frame; many at once.
+
+#ifndef RUN_ROUTER_H
+#define RUN_ROUTER_H
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/timer.h"
+#include "codec/cursor.h"
+#include "run/command.h"
+#include "run/session.h"
+#include "store/store.h"
+
+// Read each time they are used, so they may change while the broker runs.
+struct router_limits {
+	_Atomic int64_t depth, elements, args, key_bytes, answer_bytes, parked_per_session, park_ms;
+};
+
+struct router_hooks {
+	void (*session_ended)(void *arg, uint64_t session); // tells the modules; a worker thread
+	void (*publish)(void *arg, wherry_span topic, wherry_span payload, wherry_span headers); // after the commit
+	void *arg;
+};
+
+struct router_config {
+	struct store *store;
+	struct timers *timers;
+	const struct logger *log;
+	const struct clock *clock;
+	const struct router_limits *limits;
+	struct router_hooks hooks;
+};
+
+int router_open(struct router **, const struct router_config *);
+void router_close(struct router *); // no session is left, nothing runs
+
+// Swaps the commands in one step and returns when no thread uses the old table any more; the old one is freed.
+// Requests parked by a command that is gone, or another owner's now, are run again with WHERRY_WHY_SHUTDOWN by their old
+// owner first, and answered EAGAIN if they park again.
+void router_publish(struct router *, struct command_table *);
+// The table that is in force: hold it between router_enter and router_leave.
+unsigned router_enter(struct router *);
+void router_leave(struct router *, unsigned token);
+const struct command_table *router_commands(struct router *);
+
+enum frame_result {
+	FRAME_ANSWERED, // `out` got the answers there are (REQ: all; a duplex session's parked ones come by deliver)
+	FRAME_LATE,     // REQ: nothing was appended; the answer comes by deliver(header)
+};
+
+// Runs a frame body.  `header` is the SP header that a late REQ answer needs again (empty for duplex), at most 64
+// bytes.  Appends to `out`, whose earlier content stays.  A frame with a malformed object runs nothing and is answered
+// once, EARG with id nil.
+enum frame_result router_frame(struct router *, struct session *, wherry_span header, wherry_span body, struct buffer *out);
+
+// Runs one request object as the broker itself, soon, on a worker: wherry_host.submit, alarms, timers.  Copies it.
+// An INTERNAL command is allowed.  ENOMEM, EARG (not a request), ESHUTDOWN.
+int router_submit(struct router *, wherry_span request);
+int router_wake(struct router *, uint64_t ticket); // ESTALE
+
+// The store's callbacks (store_config.durable, next_due), given on by the broker.  Expiry and alarms run on the router's
+// own thread, the runner, with all that was submitted.
+void router_durable(struct router *, uint64_t lsn, bool failed);
+void router_next_due(struct router *, int64_t unix_ms);
+
+// Shutting down: from now on parking commands answer at once and parked ones run with WHERRY_WHY_SHUTDOWN.
+void router_drain(struct router *);
+
+struct router_stats {
+	uint64_t requests, errors, frames, bad_frames, parked, waiting_flush, sessions, submits, restarts;
+};
+void router_read_stats(struct router *, struct router_stats *);
+
+struct store *router_store(struct router *);
+const struct logger *router_log(struct router *);
+const struct clock *router_clock(struct router *);
+
+#endif

@@ -1,0 +1,95 @@
+// Sessions: the list by id, and the order of their end: last run, then session_ended() of the modules, then the memory.
+
+#include <string.h>
+
+#include "run/inside.h"
+
+static struct session **bucket(struct router *r, uint64_t id)
+{
+	return &r->sessions[id % SESSION_BUCKETS];
+}
+
+void session_open(struct router *r, struct session *s, const struct session_ops *ops, void *peer, bool duplex)
+{
+	s->ops = ops;
+	s->peer = peer;
+	s->duplex = duplex;
+	s->router = r;
+	atomic_init(&s->refs, 1);
+	atomic_init(&s->ns, STORE_NS_DEFAULT);
+	atomic_init(&s->parked, 1); // 1 while it is open: whoever takes it to 0 tells the modules
+	atomic_init(&s->ended, false);
+	s->since_ms = clock_unix_ms(r->config.clock);
+	pthread_mutex_lock(&r->session_lock);
+	s->id = ++r->next_session;
+	struct session **head = bucket(r, s->id);
+	s->prev = NULL;
+	s->next = *head;
+	if (*head != NULL)
+		(*head)->prev = s;
+	*head = s;
+	r->session_count++;
+	pthread_mutex_unlock(&r->session_lock);
+}
+
+static void unlist(struct router *r, struct session *s)
+{
+	pthread_mutex_lock(&r->session_lock);
+	*(s->prev != NULL ? &s->prev->next : bucket(r, s->id)) = s->next;
+	if (s->next != NULL)
+		s->next->prev = s->prev;
+	r->session_count--;
+	pthread_mutex_unlock(&r->session_lock);
+}
+
+void session_unpark(struct router *r, struct session *s)
+{
+	if (atomic_fetch_sub(&s->parked, 1) == 1 && r->config.hooks.session_ended != NULL)
+		r->config.hooks.session_ended(r->config.hooks.arg, s->id);
+}
+
+void session_end(struct router *r, struct session *s)
+{
+	unlist(r, s);
+	atomic_store(&s->ended, true);
+	park_session_gone(r, s);
+	session_unpark(r, s);
+	session_drop(s);
+}
+
+void session_drop(struct session *s)
+{
+	if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1)
+		s->ops->gone(s);
+}
+
+// A session in the list has its opener's reference, so one more can be taken under the lock.
+struct session *session_find(struct router *r, uint64_t id)
+{
+	pthread_mutex_lock(&r->session_lock);
+	struct session *s = *bucket(r, id);
+	while (s != NULL && s->id != id)
+		s = s->next;
+	if (s != NULL)
+		session_hold(s);
+	pthread_mutex_unlock(&r->session_lock);
+	return s;
+}
+
+void session_each(struct router *r, void (*each)(void *arg, const struct session *), void *arg)
+{
+	pthread_mutex_lock(&r->session_lock);
+	for (int i = 0; i < SESSION_BUCKETS; i++)
+		for (struct session *s = r->sessions[i]; s != NULL; s = s->next)
+			each(arg, s);
+	pthread_mutex_unlock(&r->session_lock);
+}
+
+void session_hello(struct router *r, struct session *s, wherry_span client)
+{
+	size_t len = client.len < sizeof(s->client) - 1 ? client.len : sizeof(s->client) - 1;
+	pthread_mutex_lock(&r->session_lock);
+	memcpy(s->client, client.ptr, len);
+	s->client[len] = 0;
+	pthread_mutex_unlock(&r->session_lock);
+}

@@ -1,0 +1,61 @@
+// A session: who asks.  A plain connection is its own session and ends with it.
+//
+// Threads: `id`, `duplex`, `ops` are constant; `ns` is read by the running thread and written by session.use on it.
+// A session is counted: the connection holds one reference, each parked or waiting request another.
+
+#ifndef RUN_SESSION_H
+#define RUN_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+
+struct router;
+struct session;
+
+// What the wire (or an embedding caller) does for its sessions.
+struct session_ops {
+	// A whole frame body that is ready later than router_frame() returned, or a push: the answers of a REQ exchange
+	// with its SP header, or objects for a duplex session (header empty).  Takes the bytes (swap or copy; the caller
+	// frees what is left in `frame`).  OK; ESTALE: the peer is gone; ELIMIT: its outbox is full.
+	// Any thread; no stripe is held, no lock of the router.
+	int (*deliver)(struct session *, wherry_span header, struct buffer *frame);
+	void (*close)(struct session *, const char *why); // session.close: after pending answers have left.  Any thread
+	void (*gone)(struct session *);                   // the last reference is dropped: free the memory
+};
+
+struct session {
+	uint64_t id;              // rises for ever; 0 only for the broker's own
+	atomic_uint refs;
+	bool duplex;              // answers leave as they are ready and are matched by id; may be pushed to
+	_Atomic uint32_t ns;
+	struct router *router;
+	atomic_uint parked;       // requests of it that wait now, and 1 while it is open
+	struct parked *waiting;   // its parked requests, under the router's park lock
+	atomic_bool ended;
+	const struct session_ops *ops;
+	void *peer;               // the ops' own
+	struct session *prev, *next; // list of the router, under its session lock
+	char remote[64];          // who, for people: "tcp://127.0.0.1:40000"
+	char client[64];          // what session.hello said; under the router's session lock
+	int64_t since_ms;
+};
+
+// Registers it and gives it an id; `s` is embedded in the caller's own structure.  refs becomes 1.
+void session_open(struct router *, struct session *, const struct session_ops *, void *peer, bool duplex);
+// The peer is gone: parked requests are dropped, session_ended() of modules is called after its last run.  Drops the
+// opener's reference.
+void session_end(struct router *, struct session *);
+static inline void session_hold(struct session *s)
+{
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+}
+void session_drop(struct session *);
+struct session *session_find(struct router *, uint64_t id); // held; NULL
+void session_hello(struct router *, struct session *, wherry_span client); // what the client calls itself
+void session_each(struct router *, void (*each)(void *arg, const struct session *), void *arg); // under the lock
+
+#endif

@@ -1,0 +1,88 @@
+// Scratch memory for running frames.  Each thread finds its own again in a slot of its number, so taking and giving
+// back is one uncontended exchange, and a thread that comes while the slot is empty (a request inside a request) gets
+// a new one.
+
+#include "base/mem.h"
+#include "run/inside.h"
+
+enum { SCRATCH_KEPT = 256 * 1024 };
+
+bool vector_room(void **rows, size_t *room, size_t count, size_t size)
+{
+	if (count < *room)
+		return true;
+	size_t more = *room == 0 ? 64 : *room * 2;
+	void *grown = mem_resize(*rows, more * size);
+	if (grown == NULL)
+		return false;
+	*rows = grown;
+	*room = more;
+	return true;
+}
+
+void worker_free(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	txn_free(w->txn);
+	mem_free(w->args);
+	mem_free(w->keys);
+	mem_free(w->slots);
+	mem_free(w->needed);
+	mem_free(w->signals);
+	mem_free(w->marks.row);
+	buffer_free(&w->scratch);
+	buffer_free(&w->texts);
+	buffer_free(&w->needed_bytes);
+	buffer_free(&w->notes);
+	buffer_free(&w->emits);
+	revision_spots_free(&w->spots);
+	mem_free(w);
+}
+
+static struct worker *worker_new(struct router *r)
+{
+	struct worker *w = mem_zalloc(sizeof(*w));
+	if (w != NULL && txn_new(&w->txn, r->config.store) != WHERRY_OK) {
+		mem_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+struct worker *worker_take(struct router *r)
+{
+	struct worker *w = atomic_exchange(&r->pool[thread_number() % GRACE_SLOTS], NULL);
+	return w != NULL ? w : worker_new(r);
+}
+
+// What one huge frame needed is not kept for ever.
+static void worker_trim(struct worker *w)
+{
+	buffer_trim(&w->scratch, SCRATCH_KEPT);
+	buffer_trim(&w->texts, SCRATCH_KEPT);
+	buffer_trim(&w->needed_bytes, SCRATCH_KEPT);
+	buffer_trim(&w->notes, SCRATCH_KEPT);
+	buffer_trim(&w->emits, SCRATCH_KEPT);
+	if (w->arg_room * sizeof(w->args[0]) > SCRATCH_KEPT) {
+		mem_free(w->args);
+		mem_free(w->keys);
+		mem_free(w->slots);
+		w->args = NULL;
+		w->keys = NULL;
+		w->slots = NULL;
+		w->arg_room = w->key_room = w->slot_room = 0;
+	}
+	if (w->marks.room * sizeof(w->marks.row[0]) > SCRATCH_KEPT) {
+		mem_free(w->marks.row);
+		w->marks = (struct marks){0};
+	}
+}
+
+void worker_give(struct router *r, struct worker *w)
+{
+	worker_trim(w);
+	struct worker *none = NULL;
+	if (!atomic_compare_exchange_strong(&r->pool[thread_number() % GRACE_SLOTS], &none, w))
+		worker_free(w);
+}

@@ -1,0 +1,383 @@
+// What a connection receives: handshake, frames, requests.  Everything here is done by whoever has the turn.
+
+#include <stdio.h>
+
+#include "codec/pack.h"
+#include "wherry/status.h"
+#include "wire/inside.h"
+
+enum { POLLS_IN_VAIN = 6, LINGER_MS = 1000 };
+
+static struct server *server_of(const struct conn *c)
+{
+	return c->server;
+}
+
+// --- handshake ------------------------------------------------------------------------------------------------------
+
+static int turn_away(struct conn *c, const char *what)
+{
+	char remote[64];
+	stream_remote(c->stream, remote, sizeof(remote));
+	server_complain(server_of(c), remote, what);
+	SERVER_COUNT(server_of(c), handshakes_failed, 1);
+	return WHERRY_EARG;
+}
+
+static int check_hello(struct conn *c, const uint8_t *hello)
+{
+	uint16_t protocol;
+	char what[48];
+	if (!sp_hello_read(hello, &protocol))
+		return turn_away(c, "no SP protocol");
+	if (sp_counterpart(protocol) != 0) {
+		c->form.peer = protocol;
+		return WHERRY_OK;
+	}
+	snprintf(what, sizeof(what), "protocol 0x%02x is not served", protocol);
+	return turn_away(c, what);
+}
+
+// The session's reference is dropped by conn_ops.gone.
+static int greet(struct conn *c, struct workspace *ws)
+{
+	wherry_span unread = inbox_unread(&c->in);
+	c->in.need = SP_HELLO_BYTES;
+	if (unread.len < SP_HELLO_BYTES)
+		return WHERRY_EAGAIN;
+	int status = check_hello(c, unread.ptr);
+	if (status != WHERRY_OK)
+		return status;
+	c->in.from += SP_HELLO_BYTES;
+	uint8_t hello[SP_HELLO_BYTES];
+	sp_hello_write(hello, sp_counterpart(c->form.peer));
+	buffer_append(&ws->answers, hello, sizeof(hello));
+	stream_remote(c->stream, c->session.remote, sizeof(c->session.remote));
+	conn_hold(c);
+	session_open(server_of(c)->config.router, &c->session, &conn_ops, c, c->form.peer != SP_REQ);
+	atomic_store(&c->greeted, true);
+	return WHERRY_OK;
+}
+
+// --- one frame ------------------------------------------------------------------------------------------------------
+
+static void answer_error(struct conn *c, struct workspace *ws, wherry_span header, int status,
+                         const char *text)
+{
+	size_t begin = sp_frame_open(&c->form, header, &ws->answers);
+	struct pack_error error = {.status = status, .text = text, .retry_ms = -1, .index = -1};
+	pack_error_response(&ws->answers, false, 0, &error);
+	sp_frame_seal(&c->form, begin, &ws->answers);
+	ws->frames_out++;
+}
+
+static void answer_again(struct conn *c, struct workspace *ws, wherry_span header, wherry_span answer)
+{
+	size_t begin = sp_frame_open(&c->form, header, &ws->answers);
+	buffer_append(&ws->answers, answer.ptr, answer.len);
+	sp_frame_seal(&c->form, begin, &ws->answers);
+	ws->frames_out++;
+	SERVER_COUNT(server_of(c), resent, 1);
+}
+
+static enum frame_result run(struct conn *c, const struct sp_frame *frame, struct buffer *answers)
+{
+	return router_frame(server_of(c)->config.router, &c->session, frame->header, frame->body, answers);
+}
+
+static void run_duplex(struct conn *c, const struct sp_frame *frame, struct workspace *ws)
+{
+	size_t begin = sp_frame_open(&c->form, frame->header, &ws->answers), body = ws->answers.len;
+	run(c, frame, &ws->answers);
+	if (ws->answers.len == body) {
+		ws->answers.len = begin;
+		return;
+	}
+	sp_frame_seal(&c->form, begin, &ws->answers);
+	ws->frames_out++;
+}
+
+// A late answer may have left before this is told that there will be one: it is merged with the next frame only.
+static bool run_new(struct conn *c, const struct sp_frame *frame, struct workspace *ws)
+{
+	struct buffer *answers = &ws->answers;
+	size_t begin = sp_frame_open(&c->form, frame->header, answers), body = answers->len;
+	if (run(c, frame, answers) == FRAME_LATE) {
+		answers->len = begin;
+		return resend_late(c->resend);
+	}
+	sp_frame_seal(&c->form, begin, answers);
+	ws->frames_out++;
+	if (!answers->failed)
+		resend_answered(c->resend, span_of(answers->data + body, answers->len - body));
+	return true;
+}
+
+static bool run_req(struct conn *c, const struct sp_frame *frame, struct workspace *ws)
+{
+	wherry_span answer;
+	if (c->resend == NULL && (c->resend = resend_new(&server_of(c)->resend_budget)) == NULL)
+		return false;
+	conn_merge_late(c);
+	switch (resend_look(c->resend, frame->header, frame->body, &answer)) {
+	case RESEND_NEW:
+		return run_new(c, frame, ws);
+	case RESEND_ANSWERED:
+		answer_again(c, ws, frame->header, answer);
+		break;
+	case RESEND_LOST:
+		answer_error(c, ws, frame->header, WHERRY_ECONFLICT,
+		             "this request was carried out before, and its answer is not kept any more: send "
+		             "it with a new id");
+		break;
+	case RESEND_WAITING:
+		break;
+	}
+	return true;
+}
+
+// Nothing behind its header can be found, so this is the last frame.
+static void refuse_oversize(struct conn *c, const struct sp_frame *frame, struct workspace *ws)
+{
+	char text[96];
+	snprintf(text, sizeof(text), "a frame has at most %lld bytes: send less at once",
+	         (long long)limit_of(&server_of(c)->config.limits->max_frame));
+	answer_error(c, ws, frame->header, WHERRY_ELIMIT, text);
+	SERVER_COUNT(server_of(c), oversize, 1);
+	conn_leave(c, LINGER_MS);
+}
+
+static bool run_frame(struct conn *c, const struct sp_frame *frame, struct workspace *ws)
+{
+	c->in.from += frame->size;
+	ws->frames++;
+	if (frame->dropped)
+		return true;
+	if (c->form.peer == SP_REQ)
+		return run_req(c, frame, ws);
+	run_duplex(c, frame, ws);
+	return true;
+}
+
+// --- all frames that have come --------------------------------------------------------------------------------------
+
+static bool is_choked(struct conn *c, struct workspace *ws)
+{
+	const struct wire_limits *limits = server_of(c)->config.limits;
+	size_t unsent = atomic_load_explicit(&c->outbox, memory_order_relaxed) + ws->answers.len;
+	if (ws->answers.len >= (size_t)limit_of(&limits->send_bytes) ||
+	    unsent > (size_t)limit_of(&limits->outbox_bytes))
+		conn_send(c, &ws->answers);
+	if (c->resend != NULL && resend_waiting(c->resend) >= LATE_MOST) {
+		conn_merge_late(c);
+		if (resend_waiting(c->resend) >= LATE_MOST)
+			return true;
+	}
+	return !conn_has_room(c);
+}
+
+static int next_frame(struct conn *c, struct workspace *ws)
+{
+	struct sp_frame frame;
+	int64_t most = limit_of(&server_of(c)->config.limits->max_frame);
+	int status = sp_frame_read(&c->form, inbox_unread(&c->in), (uint64_t)most, &frame);
+	c->in.need = frame.size;
+	if (status == WHERRY_ELIMIT)
+		refuse_oversize(c, &frame, ws);
+	else if (status == WHERRY_OK && !run_frame(c, &frame, ws))
+		return WHERRY_ENOMEM;
+	return status == WHERRY_ELIMIT || !ws->answers.failed ? status : WHERRY_ENOMEM;
+}
+
+static enum turn run_frames(struct conn *c, struct workspace *ws)
+{
+	int status = WHERRY_OK;
+	while (status == WHERRY_OK && c->in.from < c->in.end) {
+		if (atomic_load_explicit(&c->leaving, memory_order_relaxed)) {
+			c->in.from = c->in.end;
+			break;
+		}
+		if (!atomic_load_explicit(&c->greeted, memory_order_relaxed)) {
+			status = greet(c, ws);
+			continue;
+		}
+		if (ws->frames >= TURN_FRAMES)
+			return TURN_AGAIN;
+		if (is_choked(c, ws))
+			return TURN_CHOKED;
+		status = next_frame(c, ws);
+	}
+	return status == WHERRY_OK || status == WHERRY_EAGAIN || status == WHERRY_ELIMIT ? TURN_ARM
+	                                                                                 : TURN_ENDED;
+}
+
+// --- the turn -------------------------------------------------------------------------------------------------------
+
+static int receive_more(struct conn *c, struct workspace *ws, bool *full)
+{
+	if (!inbox_widen(&c->in, &ws->room))
+		return WHERRY_ENOMEM;
+	size_t count, room = inbox_free(&c->in);
+	int status = stream_try_recv(c->stream, c->in.at + c->in.end, room, &count);
+	c->in.end += count;
+	ws->bytes_in += count;
+	*full = count == room;
+	return status;
+}
+
+// Goes on receiving as long as the room was filled: then there is more.
+static enum turn run_input(struct conn *c, struct workspace *ws, bool full)
+{
+	enum turn next = run_frames(c, ws);
+	while (next == TURN_ARM && full) {
+		if (ws->bytes_in >= TURN_BYTES)
+			return TURN_AGAIN;
+		int status = receive_more(c, ws, &full);
+		if (status == WHERRY_EAGAIN)
+			break;
+		next = status == WHERRY_OK ? run_frames(c, ws) : TURN_ENDED;
+	}
+	return next;
+}
+
+static bool still_choked(struct conn *c)
+{
+	bool late = c->resend != NULL && resend_waiting(c->resend) >= LATE_MOST && !atomic_load(&c->has_late);
+	return late || !conn_has_room(c);
+}
+
+// Under the lock, because whoever makes room looks under the lock whether somebody waits for it.
+static enum turn decide(struct conn *c, enum turn next)
+{
+	if (next == TURN_ENDED)
+		return next;
+	pthread_mutex_lock(&c->lock);
+	if (atomic_load(&c->closed))
+		next = TURN_ENDED;
+	else if (atomic_load(&c->leaving))
+		next = next == TURN_ARM ? TURN_ARM : TURN_AGAIN;
+	else if (still_choked(c))
+		next = TURN_PAUSED;
+	else if (next == TURN_CHOKED)
+		next = TURN_AGAIN;
+	if (next == TURN_PAUSED)
+		c->input = INPUT_PAUSED;
+	pthread_mutex_unlock(&c->lock);
+	return next;
+}
+
+static void count_turn(struct conn *c, struct workspace *ws)
+{
+	if (ws->frames > 0)
+		SERVER_COUNT(server_of(c), frames_in, ws->frames);
+	if (ws->frames_out > 0)
+		SERVER_COUNT(server_of(c), frames_out, ws->frames_out);
+	SERVER_COUNT(server_of(c), bytes_in, ws->bytes_in);
+	ws->frames = ws->frames_out = 0;
+	ws->bytes_in = 0;
+}
+
+static enum turn take_turn(struct conn *c, struct workspace *ws, bool full)
+{
+	atomic_store_explicit(&c->heard_ms, timers_now(server_of(c)->config.timers), memory_order_relaxed);
+	enum turn next = run_input(c, ws, full);
+	conn_send(c, &ws->answers);
+	count_turn(c, ws);
+	if (next != TURN_ARM)
+		inbox_shrink(&c->in, &ws->room);
+	else if (!inbox_settle(&c->in, &ws->room))
+		next = TURN_ENDED;
+	return decide(c, next);
+}
+
+void conn_arm(struct conn *c)
+{
+	pthread_mutex_lock(&c->lock);
+	bool closed = atomic_load(&c->closed);
+	if (!closed)
+		c->input = INPUT_POSTED;
+	pthread_mutex_unlock(&c->lock);
+	if (closed) {
+		conn_finish(c);
+		return;
+	}
+	conn_hold(c); // received() may run and end before stream_recv() has returned
+	stream_recv(c->stream, c->in.at + c->in.end, inbox_free(&c->in));
+	conn_drop(c);
+}
+
+static void give_up_turn(struct conn *c, enum turn next)
+{
+	switch (next) {
+	case TURN_ARM:
+		if (!hot_take(&server_of(c)->hot, c))
+			conn_arm(c);
+		break;
+	case TURN_AGAIN:
+	case TURN_CHOKED:
+		conn_hold(c);
+		stream_wake(c->stream);
+		conn_drop(c);
+		break;
+	case TURN_PAUSED:
+		break;
+	case TURN_ENDED:
+		conn_finish(c);
+		break;
+	}
+}
+
+static void begin_turn(struct conn *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->input = INPUT_TURN;
+	pthread_mutex_unlock(&c->lock);
+}
+
+void conn_received(void *arg, int status, size_t count)
+{
+	struct conn *c = arg;
+	begin_turn(c);
+	struct workspace *ws = status == WHERRY_OK ? workspace_take(server_of(c)) : NULL;
+	if (ws == NULL) {
+		conn_finish(c);
+		return;
+	}
+	bool full = count > 0 && count == inbox_free(&c->in);
+	c->in.end += count;
+	ws->bytes_in = count;
+	struct server *server = server_of(c);
+	enum turn next = take_turn(c, ws, full);
+	workspace_give(server, ws);
+	give_up_turn(c, next);
+}
+
+// --- polled ---------------------------------------------------------------------------------------------------------
+
+static bool nothing_came(struct conn *c, struct workspace *ws)
+{
+	if (++c->misses < POLLS_IN_VAIN) {
+		inbox_shrink(&c->in, &ws->room);
+		return true;
+	}
+	if (inbox_settle(&c->in, &ws->room))
+		conn_arm(c);
+	else
+		conn_finish(c);
+	return false;
+}
+
+bool conn_poll(struct conn *c, struct workspace *ws)
+{
+	bool full;
+	int status = c->again ? WHERRY_OK : receive_more(c, ws, &full);
+	if (status == WHERRY_EAGAIN)
+		return nothing_came(c, ws);
+	enum turn next = status == WHERRY_OK ? take_turn(c, ws, false) : TURN_ENDED;
+	c->misses = 0;
+	c->again = next == TURN_AGAIN;
+	if (next == TURN_ARM || next == TURN_AGAIN)
+		return true;
+	give_up_turn(c, next);
+	return false;
+}

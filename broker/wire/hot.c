@@ -1,0 +1,121 @@
+// The poller of hot connections: hot.h.
+
+#include <signal.h>
+
+#include "base/clock.h"
+#include "wherry/status.h"
+#include "wire/inside.h"
+
+static const uint64_t TOGETHER_NS = 300 * 1000;
+
+// One look at each; those that stay.
+static struct conn *poll_all(struct conn *conns, struct workspace *ws)
+{
+	struct conn *stay = NULL, **end = &stay;
+	for (struct conn *c = conns, *next; c != NULL; c = next) {
+		next = c->hot_next;
+		if (!conn_poll(c, ws))
+			continue;
+		*end = c;
+		end = &c->hot_next;
+	}
+	*end = NULL;
+	return stay;
+}
+
+static struct conn *join(struct conn *few, struct conn *many)
+{
+	struct conn **end = &few;
+	while (*end != NULL)
+		end = &(*end)->hot_next;
+	*end = many;
+	return few;
+}
+
+// Without a workspace nothing can be polled: the connections go back to waiting.
+static struct conn *poll_or_release(struct server *server, struct conn *conns)
+{
+	struct workspace *ws = workspace_take(server);
+	if (ws != NULL) {
+		conns = poll_all(conns, ws);
+		workspace_give(server, ws);
+		return conns;
+	}
+	for (struct conn *next; conns != NULL; conns = next) {
+		next = conns->hot_next;
+		conn_arm(conns);
+	}
+	return NULL;
+}
+
+static void *run(void *arg)
+{
+	struct hot *hot = arg;
+	struct conn *conns = NULL;
+	pthread_mutex_lock(&hot->lock);
+	while (!hot->stop) {
+		conns = join(hot->taken, conns);
+		hot->taken = NULL;
+		hot->polling = conns != NULL;
+		if (conns == NULL) {
+			pthread_cond_wait(&hot->wake, &hot->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&hot->lock);
+		conns = poll_or_release(hot->server, conns);
+		pthread_mutex_lock(&hot->lock);
+	}
+	pthread_mutex_unlock(&hot->lock);
+	return NULL;
+}
+
+bool hot_take(struct hot *hot, struct conn *c)
+{
+	if (!stream_can_try(c->stream))
+		return false;
+	uint64_t now_ns = clock_ticks_ns(&clock_system);
+	pthread_mutex_lock(&hot->lock);
+	bool take = hot->polling || (hot->last != c && now_ns - hot->last_ns < TOGETHER_NS);
+	hot->last = c;
+	hot->last_ns = now_ns;
+	if (take) {
+		c->misses = 0;
+		c->again = false;
+		c->hot_next = hot->taken;
+		hot->taken = c;
+		if (!hot->polling)
+			pthread_cond_signal(&hot->wake);
+		hot->polling = true;
+	}
+	pthread_mutex_unlock(&hot->lock);
+	return take;
+}
+
+// Signals are the main thread's business: the new thread inherits a full mask.
+int hot_open(struct hot *hot, struct server *server)
+{
+	*hot = (struct hot){.server = server};
+	pthread_mutex_init(&hot->lock, NULL);
+	pthread_cond_init(&hot->wake, NULL);
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	hot->started = pthread_create(&hot->thread, NULL, run, hot) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (hot->started)
+		pthread_setname_np(hot->thread, "wherry-hot");
+	return hot->started ? WHERRY_OK : WHERRY_EAGAIN;
+}
+
+void hot_close(struct hot *hot)
+{
+	if (hot->started) {
+		pthread_mutex_lock(&hot->lock);
+		hot->stop = true;
+		pthread_cond_signal(&hot->wake);
+		pthread_mutex_unlock(&hot->lock);
+		pthread_join(hot->thread, NULL);
+	}
+	pthread_cond_destroy(&hot->wake);
+	pthread_mutex_destroy(&hot->lock);
+}

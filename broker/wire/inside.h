@@ -1,0 +1,178 @@
+// What the files of wire/ share and nobody else sees.
+//
+// THE TURN.  A connection's input belongs to whoever has its turn, one thread at a time: the callback of its receive, or
+// the poller of hot connections.  At its end the turn is given up in one of these ways (enum turn): the next receive is
+// posted, or the connection is woken again behind others, or it is paused until its peer has read, or it is over.
+// THE SENDER'S ROLE.  One thread at a time sends; who finds `sending_now` clear sets it and sends until nothing is
+// pending.  While the kernel has no room the role rests with the posted send.
+// ENDING.  Anybody may conn_close(): the stream closes and whoever has the turn, or gets it by that, finishes the
+// connection.  Memory goes with the last reference: the turn's, the session's, the posted send's.
+//
+// LOCKS, in the order they may be taken: server.lock -> conn.lock;  hot.lock, spare_lock: alone.
+// No lock is held while a stream sends or receives, nor while the router works.
+
+#ifndef WIRE_INSIDE_H
+#define WIRE_INSIDE_H
+
+#include <pthread.h>
+
+#include "wire/hot.h"
+#include "wire/inbox.h"
+#include "wire/resend.h"
+#include "wire/server.h"
+#include "wire/sp.h"
+#include "wire/stream.h"
+
+enum {
+	TURN_BYTES = 256 * 1024, // then others on the same thread come first
+	TURN_FRAMES = 4096,
+	LATE_MOST =
+	    2048, // REQ frames of a connection whose answers come later; above it, it is not read from
+	SPARES_MOST = 16,
+	WATCH_MS = 60000, // how long a limit that was changed may go unnoticed
+};
+
+// What a turn works with: taken from the server's spares, so that an idle connection keeps none of it.
+struct workspace {
+	struct workspace *next;
+	uint8_t *room;         // INBOX_BUSY bytes; NULL: a connection has taken it over
+	struct buffer answers; // whole frames
+	unsigned frames, frames_out;
+	size_t bytes_in;
+};
+
+// A late answer that has left, for the resend ring.  header and answer follow one another in `bytes`.
+struct late {
+	struct late *next;
+	uint32_t header_len, answer_len;
+	bool kept;
+	uint8_t bytes[];
+};
+
+enum turn {
+	TURN_ARM,    // everything that came was looked at
+	TURN_AGAIN,  // there is more, but others first
+	TURN_CHOKED, // there is more, but too much waits to be sent, or to be answered
+	TURN_PAUSED, // somebody else wakes it
+	TURN_ENDED,
+};
+
+enum input_state { INPUT_TURN, INPUT_POSTED, INPUT_PAUSED };
+
+struct conn {
+	struct session session;
+	struct server *server;
+	struct stream *stream;
+	atomic_uint refs;
+	struct sp_form form;
+
+	// The turn's.
+	struct inbox in;
+	struct resend *resend; // REQ, from the first frame on
+	bool again;            // polled: look at what is there before receiving more
+	unsigned misses;       // polls in a row without a byte
+	struct conn *hot_next;
+
+	pthread_mutex_t lock; // guards from here ...
+	enum input_state input;
+	bool sending_now;      // somebody has the sender's role
+	bool finished;         // no timer any more
+	struct buffer pending; // frames for the next send
+	struct late *late, *late_last;
+	unsigned late_kept;
+	int64_t watch_due_ms; // ... to here
+
+	// The sender's.
+	struct buffer sending;
+	size_t sent;
+
+	// Written as said, read by anybody.
+	atomic_bool greeted; // by the turn: the handshake is done, the session open
+	atomic_bool closed;  // under the lock
+	atomic_bool
+	    leaving; // under the lock: input is thrown away; closed when answers have left and it lingered
+	atomic_bool has_late;     // under the lock: late != NULL
+	_Atomic size_t outbox;    // bytes that were accepted for sending and have not left
+	_Atomic int64_t heard_ms; // by the turn: when bytes came last
+	_Atomic int64_t stuck_ms; // by the sender: since when its posted send has made no progress; 0: none
+	_Atomic int64_t deadline_ms; // of the handshake, later of lingering
+
+	struct timer watch;
+	struct conn *prev, *next; // in server.conns, under server.lock
+	uint8_t idle_room[INBOX_IDLE];
+};
+
+struct endpoint {
+	struct endpoint *next;
+	struct server *server;
+	struct stream_listener *listener;
+	bool marked;
+};
+
+struct server {
+	struct server_config config;
+	pthread_mutex_t lock;
+	pthread_cond_t changed; // alive
+	struct conn *conns;
+	uint64_t listed, alive;     // in the list; with memory
+	struct endpoint *endpoints; // the control thread's
+	_Atomic int64_t complained_ms;
+
+	pthread_mutex_t spare_lock;
+	struct workspace *spares;
+	unsigned spare_count;
+
+	struct resend_budget resend_budget;
+	struct hot hot;
+	struct {
+		atomic_uint_fast64_t accepted, closed, refused, handshakes_failed, frames_in, frames_out,
+		    bytes_in, bytes_out, resent, oversize, idle_closed, stalled_closed, accept_errors;
+	} count;
+};
+
+#define SERVER_COUNT(server, what, n) \
+	atomic_fetch_add_explicit(&(server)->count.what, (n), memory_order_relaxed)
+
+static inline int64_t limit_of(const _Atomic int64_t *limit)
+{
+	return atomic_load_explicit(limit, memory_order_relaxed);
+}
+
+// server.c
+bool server_list(struct server *, struct conn *); // false: there are max_connections already
+void server_unlist(struct server *, struct conn *);
+void server_conn_freed(struct server *);           // the server may be gone when it returns
+struct workspace *workspace_take(struct server *); // NULL: no memory
+void workspace_give(struct server *, struct workspace *);
+// Tells of a peer that was turned away, at most once a second: a flood must not fill the log.
+void server_complain(struct server *, const char *remote, const char *what);
+
+// conn.c
+int conn_open(struct server *, struct stream *, bool marked); // takes the stream.  ENOMEM, ELIMIT: freed
+static inline void conn_hold(struct conn *c)
+{
+	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+}
+void conn_drop(struct conn *);
+void conn_close(struct conn *);                    // any thread that holds it
+void conn_leave(struct conn *, int64_t linger_ms); // when its answers have left.  Any thread that holds it
+void conn_finish(struct conn *);                   // the turn's last act
+void conn_watch_by(struct conn *, int64_t due_ms);
+bool conn_is_quiet(struct conn *); // nothing runs for it, nothing is to be sent
+int conn_goodbye(struct conn *);
+
+// conn_in.c
+void conn_received(void *conn, int status, size_t count);
+void conn_arm(struct conn *);                      // gives the turn up: posts a receive
+bool conn_poll(struct conn *, struct workspace *); // the hot poller's turn; false: it has given the turn up
+
+// conn_out.c
+extern const struct session_ops conn_ops;
+void conn_sent(void *conn, int status, size_t count);
+void conn_send(struct conn *, struct buffer *frames); // the turn's answers: empties it
+int conn_push(struct conn *, wherry_span header, wherry_span body, bool refusable);
+void conn_merge_late(struct conn *); // the turn's: late answers into the resend ring
+void late_free(struct conn *, struct late *);
+bool conn_has_room(const struct conn *);
+
+#endif

@@ -1,0 +1,69 @@
+// The wire: SP over NNG's streams on any number of listeners, one port for every client socket.
+//
+//   stream.h    the seam to the transport: listen, accept, receive, send, try, close; on NNG: stream_nng.c, listen_nng.c
+//   address.h   the URLs of listeners
+//   server.c    listeners, the list of connections, limits
+//   conn.c      one connection: its life and its timer; conn_in.c: handshake, receive, frames; conn_out.c: send
+//   inbox.h     where its bytes arrive
+//   sp.h        the SP protocols as bytes
+//   resend.h    REQ requests that come again
+//   hot.h       the poller of hot connections under load
+//   inside.h    what these files share: turns, roles, locks
+//
+// Threads: NNG's task threads run everything; server_* functions are the control thread's.
+
+#ifndef WIRE_SERVER_H
+#define WIRE_SERVER_H
+
+#include "base/timer.h"
+#include "run/router.h"
+
+struct server;
+
+// Read each time they are used, so they may change while the broker runs.
+struct wire_limits {
+	_Atomic int64_t max_frame; // bytes of an SP message
+	_Atomic int64_t max_connections;
+	_Atomic int64_t handshake_ms;
+	_Atomic int64_t idle_ms;      // without a byte from the peer; 0: never
+	_Atomic int64_t outbox_bytes; // answers that a peer has not read: above it, it is not read from;
+	                              // pushes are refused with ELIMIT
+	_Atomic int64_t send_bytes;   // one coalesced send
+	_Atomic int64_t stall_ms; // a peer with something to read that takes nothing for so long is closed
+	_Atomic int64_t
+	    resend_bytes; // answers kept for REQ requests that come again, of all connections together:
+	                  // above it they are not kept, and such a request is answered ECONFLICT
+};
+
+struct listen_options {
+	bool insecure;                            // the administrator wants a plain listener on any address
+	const char *tls_cert_file, *tls_key_file; // PEM; tls+tcp:// only
+	int ipc_mode;                             // 0660
+};
+
+struct server_config {
+	struct router *router;
+	struct timers *timers;
+	const struct logger *log;
+	const struct wire_limits *limits;
+};
+
+int server_open(struct server **, const struct server_config *);
+// Binds and accepts.  tcp://host:port, ipc:///path, tls+tcp://host:port.  On failure *why (static or in the server)
+// says what to do: the address is taken, not loopback without security, no certificate ...
+// A port of 0 is chosen by the system: `bound` tells the URL in force.
+int server_listen(struct server *, const char *url, const struct listen_options *, char *bound,
+                  size_t bound_room, char *why, size_t why_room);
+void server_stop_accepting(struct server *);
+// Sends every duplex session [2, "session", ["goodbye", nil]] and waits until all answers have left, at most so long.
+// True if they have.
+bool server_drain(struct server *, int64_t timeout_ms);
+void server_close(struct server *); // ends all connections and waits for them
+
+struct server_stats {
+	uint64_t connections, accepted, closed, refused, handshakes_failed, frames_in, frames_out, bytes_in,
+	    bytes_out, resent, oversize, idle_closed, stalled_closed, accept_errors;
+};
+void server_read_stats(const struct server *, struct server_stats *);
+
+#endif

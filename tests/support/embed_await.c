@@ -1,0 +1,46 @@
+// More for transcripts: see embed_await.h.
+
+#include "embed_await.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { AWAIT_S = 10 };
+
+uint64_t embed_number(struct embed *b, const char *line)
+{
+	char *answer = embed_call(b, line), *end;
+	uint64_t n = strtoull(answer, &end, 10);
+	if (end == answer || *end)
+		fail_msg("%s answered %s, no number", line, answer);
+	free(answer);
+	return n;
+}
+
+void embed_expectf(struct embed *b, const char *want, const char *file, int at, const char *format, ...)
+{
+	char *line = NULL;
+	va_list list;
+	va_start(list, format);
+	assert_true(vasprintf(&line, format, list) >= 0);
+	va_end(list);
+	embed_expect(b, line, want, 0, file, at);
+	free(line);
+}
+
+void embed_await(struct embed *b, const char *line, const char *want)
+{
+	time_t end = time(NULL) + AWAIT_S;
+	for (;;) {
+		char *answer = embed_call(b, line);
+		bool same = strcmp(answer, want) == 0;
+		free(answer);
+		if (same)
+			return;
+		if (time(NULL) > end)
+			fail_msg("%s does not become %s", line, want);
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+}

@@ -1,0 +1,20 @@
+// More for transcripts (embed.h): lines with numbers in them, answers that are numbers, what happens by
+// itself.
+
+#ifndef SUPPORT_EMBED_AWAIT_H
+#define SUPPORT_EMBED_AWAIT_H
+
+#include "embed.h"
+
+// The answer must be a whole number.
+uint64_t embed_number(struct embed *, const char *line);
+
+// expect() with a formatted line: expectf(b, "1", "kv.get key:%d", i).
+#define expectf(b, want, ...) embed_expectf((b), (want), __FILE__, __LINE__, __VA_ARGS__)
+void embed_expectf(struct embed *, const char *want, const char *file, int at, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+// Calls until the answer is `want`; fails the test after 10 s.
+void embed_await(struct embed *, const char *line, const char *want);
+
+#endif

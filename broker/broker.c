@@ -177,6 +177,8 @@ static void open_modules(void *arg)
 	if (m->status == WHERRY_OK)
 		m->status = config_each_module(b->config, load_module, m->o);
 	if (m->status == WHERRY_OK)
+		m->status = config_check_settings(b->config, b->modules, m->o->why, sizeof(m->o->why));
+	if (m->status == WHERRY_OK)
 		m->status = modules_publish(b->modules);
 }
 

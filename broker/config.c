@@ -180,8 +180,8 @@ int config_each_module(const wherry_config *c, int (*each)(void *arg, const char
 
 static struct config_setting *find_option(const wherry_config *c, const char *module, const char *name)
 {
-	for (size_t i = 0; i < c->module_option_count; i++) {
-		struct config_setting *o = &c->module_options[i];
+	for (size_t i = 0; i < c->setting_count; i++) {
+		struct config_setting *o = &c->settings[i];
 		if (strcmp(o->module, module) == 0 && strcmp(o->name, name) == 0)
 			return o;
 	}
@@ -197,15 +197,15 @@ const char *config_module_option(const wherry_config *c, const char *module, con
 static int add_module_option(wherry_config *c, const char *module, const char *name, char *text)
 {
 	struct config_setting o = {mem_strdup(module), mem_strdup(name), text};
-	void *grown = c->module_options;
-	if (o.module == NULL || o.name == NULL || !one_more(&grown, c->module_option_count, sizeof(o))) {
+	void *grown = c->settings;
+	if (o.module == NULL || o.name == NULL || !one_more(&grown, c->setting_count, sizeof(o))) {
 		mem_free(o.module);
 		mem_free(o.name);
 		mem_free(text);
 		return no_memory(c);
 	}
-	c->module_options = grown;
-	c->module_options[c->module_option_count++] = o;
+	c->settings = grown;
+	c->settings[c->setting_count++] = o;
 	return WHERRY_OK;
 }
 
@@ -246,12 +246,12 @@ void wherry_config_free(wherry_config *c)
 	config_forget_listeners(c);
 	free_texts(c->modules, c->module_count);
 	free_texts(c->namespaces, c->namespace_count);
-	for (size_t i = 0; i < c->module_option_count; i++) {
-		mem_free(c->module_options[i].module);
-		mem_free(c->module_options[i].name);
-		mem_free(c->module_options[i].text);
+	for (size_t i = 0; i < c->setting_count; i++) {
+		mem_free(c->settings[i].module);
+		mem_free(c->settings[i].name);
+		mem_free(c->settings[i].text);
 	}
-	mem_free(c->module_options);
+	mem_free(c->settings);
 	option_values_free(c->options);
 	mem_free(c);
 }
@@ -267,8 +267,8 @@ static bool copy_lists(wherry_config *to, const wherry_config *from)
 		status = add_text(to, &to->modules, &to->module_count, from->modules[i]);
 	for (size_t i = 0; status == WHERRY_OK && i < from->namespace_count; i++)
 		status = add_text(to, &to->namespaces, &to->namespace_count, from->namespaces[i]);
-	for (size_t i = 0; status == WHERRY_OK && i < from->module_option_count; i++) {
-		const struct config_setting *o = &from->module_options[i];
+	for (size_t i = 0; status == WHERRY_OK && i < from->setting_count; i++) {
+		const struct config_setting *o = &from->settings[i];
 		status = config_set_module_option(to, o->module, o->name, o->text);
 	}
 	return status == WHERRY_OK;

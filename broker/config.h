@@ -11,6 +11,8 @@
 
 enum { CONFIG_IPC_MODE = 0660, BROKER_OPTIONS_MOST = 64 };
 
+struct modules;
+
 struct config_listener {
 	char *url;
 	struct listen_options options; // its strings are owned by the listener
@@ -27,8 +29,8 @@ struct wherry_config {
 	size_t listener_count;
 	char **modules; // those named besides the `modules` option: config_each_module() knows both
 	size_t module_count;
-	struct config_setting *module_options;
-	size_t module_option_count;
+	struct config_setting *settings;
+	size_t setting_count;
 	char **namespaces; // made at start
 	size_t namespace_count;
 	char why[512];
@@ -54,6 +56,8 @@ int config_each_module(const wherry_config *, int (*each)(void *arg, const char 
 int config_set_module_option(wherry_config *, const char *path_or_name, const char *name, const char *text);
 // The configured text of a module's option; NULL: none.
 const char *config_module_option(const wherry_config *, const char *module, const char *name);
+// Once all are loaded: EARG, and why[], if something is configured that nobody has.
+int config_check_settings(const wherry_config *, struct modules *, char *why, size_t why_room);
 // Where modules are looked for by name: the option module_dir, else beside the program or library, else where
 // an installation puts them.
 void config_module_dir(const wherry_config *, char *dir, size_t room);

@@ -1,4 +1,4 @@
-// Where modules are looked for by name.
+// Where modules are looked for by name, and whether they have the options that are configured for them.
 
 #include "config.h"
 
@@ -8,12 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "module/modules.h"
+
 // Where `make install` puts libraries; the build tells.
 #ifndef WHERRY_LIBDIR
 #define WHERRY_LIBDIR "/usr/local/lib"
 #endif
 
-enum { PATH_ROOM = 4096 };
+enum { PATH_ROOM = 4096, OPTIONS_MOST = 256 };
 
 // The directory of the program or library that this code is part of; false: not to be found out.
 static bool own_directory(char *dir, size_t room)
@@ -52,4 +54,47 @@ void config_module_dir(const wherry_config *c, char *dir, size_t room)
 			return;
 		}
 	}
+}
+
+// --- what is configured for whom --------------------------------------------------------------------------------------
+
+// The options of one module.
+struct options_of {
+	const char *module;
+	const char *names[OPTIONS_MOST];
+	size_t count;
+};
+
+static void add_name(void *arg, const char *module, const struct option_spec *spec,
+                     const struct option_value *value)
+{
+	struct options_of *o = arg;
+	(void)value;
+	if (strcmp(module, o->module) == 0 && o->count < OPTIONS_MOST)
+		o->names[o->count++] = spec->name;
+}
+
+static bool has_name(const struct options_of *o, const char *name)
+{
+	for (size_t i = 0; i < o->count; i++)
+		if (strcmp(o->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+int config_check_settings(const wherry_config *c, struct modules *modules, char *why, size_t why_room)
+{
+	for (size_t i = 0; i < c->setting_count; i++) {
+		const struct config_setting *s = &c->settings[i];
+		struct options_of o = {.module = s->module};
+		modules_each_option(modules, add_name, &o);
+		if (has_name(&o, s->name))
+			continue;
+		const char *near = nearest_name(s->name, o.names, o.count);
+		snprintf(why, why_room, "no module \"%.64s\" with an option \"%.64s\" was loaded%s%s%s",
+		         s->module, s->name, near == NULL ? "" : "; did you mean \"",
+		         near == NULL ? "" : near, near == NULL ? "" : "\"?");
+		return WHERRY_EARG;
+	}
+	return WHERRY_OK;
 }

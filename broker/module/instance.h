@@ -35,7 +35,7 @@ struct module {
 	uint32_t *types; // store type ids
 	uint32_t reloads;
 	int64_t loaded_ms;
-	bool abandoned;      // it did not drain: what it may still use is never freed
+	bool abandoned; // it did not drain: its threads may go on, so its owner and its code stay for ever
 	struct module *next; // in the order of loading: needs stand before
 };
 
@@ -59,7 +59,6 @@ struct publication {
 
 struct modules {
 	struct modules_config config; // its strings are owned
-	wherry_host host;
 	pthread_mutex_t lock;
 	struct module *first;
 	struct module *buried; // unloaded; kept mapped and allocated until close
@@ -90,9 +89,10 @@ void publication_go(struct modules *,
 // NULL.
 int module_make(struct modules *, const char *path_or_name, const struct module *before, struct module **,
                 struct why);
+bool module_needs(const wherry_module *, const char *name);
 struct module *module_new(struct modules *, const wherry_module *); // NULL: no memory
 int module_types(struct modules *, struct module *, struct why);
-void module_free(struct modules *, struct module *);
+void module_free(struct module *);
 
 // unload.c
 // Takes `old` out of force and puts `replacement` (may be NULL) in its place.  On failure the old one goes on

@@ -35,18 +35,47 @@ static int query(struct loading *l)
 	return WHERRY_OK;
 }
 
+bool module_needs(const wherry_module *m, const char *name)
+{
+	size_t len = strlen(name);
+	for (const char *at = m->needs; at != NULL && *at != 0; at += strspn(at, " ")) {
+		size_t word = strcspn(at, " ");
+		if (word == len && strncmp(at, name, len) == 0)
+			return true;
+		at += word;
+	}
+	return false;
+}
+
+// Whether `m`, or what it needs, needs `name`.  What is loaded has no circles, so this ends.
+static bool leads_to(struct modules *ms, const struct module *m, const char *name)
+{
+	if (module_needs(&m->is, name))
+		return true;
+	for (const struct module *other = ms->first; other != NULL; other = other->next)
+		if (module_needs(&m->is, other->is.name) && leads_to(ms, other, name))
+			return true;
+	return false;
+}
+
 static int check_needs(struct loading *l)
 {
+	const char *own = l->found->name;
 	for (const char *at = l->found->needs; at != NULL && *at != 0;) {
 		char name[MODULE_NAME_MOST + 1];
 		size_t len = strcspn(at, " ");
 		snprintf(name, sizeof(name), "%.*s", (int)len, at);
 		at += len + (at[len] == ' ');
-		if (module_find(l->modules, name) == NULL)
+		const struct module *needed = module_find(l->modules, name);
+		if (needed == NULL)
 			return module_say(
 			    l->why, WHERRY_ENOKEY,
-			    "module \"%s\" needs module \"%s\", which is not loaded: load it first",
-			    l->found->name, name);
+			    "module \"%s\" needs module \"%s\", which is not loaded: load it first", own,
+			    name);
+		if (leads_to(l->modules, needed, own))
+			return module_say(l->why, WHERRY_EARG,
+			                  "module \"%s\" needs module \"%s\", which needs \"%s\"", own, name,
+			                  own);
 	}
 	return WHERRY_OK;
 }
@@ -85,13 +114,16 @@ struct module *module_new(struct modules *ms, const wherry_module *description)
 	return m;
 }
 
-void module_free(struct modules *ms, struct module *m)
+void module_free(struct module *m)
 {
-	(void)ms;
 	if (m == NULL)
 		return;
-	owner_free(m->owner);
-	module_file_close(&m->file);
+	if (m->abandoned) {
+		mem_free(m->file.path);
+	} else {
+		owner_free(m->owner);
+		module_file_close(&m->file);
+	}
 	mem_free(m->types);
 	mem_free(m);
 }
@@ -127,7 +159,7 @@ static int module_said(const struct module *m, const char *what, int status, whe
 static int bring_up(struct loading *l, struct module *m)
 {
 	wherry_why said = {.size = sizeof(said)};
-	int status = m->is.load(&l->modules->host, m->owner, &m->self, &said);
+	int status = m->is.load(&m->owner->host, m->owner, &m->self, &said);
 	if (status != WHERRY_OK) {
 		m->is.unload = NULL; // it has cleaned up for itself
 		status = module_said(m, "load", status, &said, l->why);
@@ -160,7 +192,7 @@ static int make(struct loading *l, struct module **out)
 	struct module *m = module_new(l->modules, l->found);
 	int status = m != NULL ? prepare(l, m) : module_say(l->why, WHERRY_ENOMEM, "out of memory");
 	if (status != WHERRY_OK) {
-		module_free(l->modules, m);
+		module_free(m);
 		return status;
 	}
 	status = bring_up(l, m);

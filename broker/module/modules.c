@@ -30,8 +30,7 @@ static void modules_free(struct modules *ms)
 	while (ms->buried != NULL) {
 		struct module *m = ms->buried;
 		ms->buried = m->next;
-		if (!m->abandoned)
-			module_free(ms, m);
+		module_free(m);
 	}
 	publication_free(&ms->nothing);
 	mem_free(atomic_load(&ms->hearing));
@@ -63,21 +62,31 @@ int modules_open(struct modules **out, const struct modules_config *config)
 		modules_free(ms);
 		return WHERRY_ENOMEM;
 	}
-	host_fill(&ms->host, ms->config.version);
 	*out = ms;
 	return WHERRY_OK;
 }
 
+static struct module *needed_by(const struct modules *ms, const char *name)
+{
+	for (struct module *m = ms->first; m != NULL; m = m->next)
+		if (module_needs(&m->is, name))
+			return m;
+	return NULL;
+}
+
+// The last one that no other needs: a reload may have changed what is needed.
 static struct module *take_last(struct modules *ms)
 {
 	pthread_mutex_lock(&ms->lock);
-	struct module **link = &ms->first;
-	while (*link != NULL && (*link)->next != NULL)
-		link = &(*link)->next;
-	struct module *last = *link;
-	*link = NULL;
+	struct module **last = &ms->first;
+	for (struct module **link = &ms->first; *link != NULL; link = &(*link)->next)
+		if (needed_by(ms, (*link)->is.name) == NULL)
+			last = link;
+	struct module *m = *last;
+	if (m != NULL)
+		*last = m->next;
 	pthread_mutex_unlock(&ms->lock);
-	return last;
+	return m;
 }
 
 // Without memory for a smaller table, all commands go at once.
@@ -91,7 +100,7 @@ static void publish_what_is_left(struct modules *ms)
 		publication_go(ms, &ms->nothing);
 }
 
-// The last loaded goes first: what it needs stands before it.
+// Each goes before what it needs.
 void modules_close(struct modules *ms, int64_t deadline_ms)
 {
 	if (ms == NULL)
@@ -103,7 +112,7 @@ void modules_close(struct modules *ms, int64_t deadline_ms)
 		if (m->owner != NULL)
 			module_end(ms, m, deadline_ms);
 		else
-			module_free(ms, m);
+			module_free(m);
 	}
 	modules_free(ms);
 }
@@ -145,7 +154,7 @@ int modules_add_builtin(struct modules *ms, const wherry_module *description, vo
 	if (status == WHERRY_OK)
 		append(ms, m);
 	else
-		module_free(ms, m);
+		module_free(m);
 	return status;
 }
 
@@ -230,18 +239,6 @@ int modules_reload(struct modules *ms, const char *name, char *why, size_t why_r
 	return WHERRY_OK;
 }
 
-static bool needs(const struct module *m, const char *name)
-{
-	size_t len = strlen(name);
-	for (const char *at = m->is.needs; at != NULL && *at != 0; at += strspn(at, " ")) {
-		size_t word = strcspn(at, " ");
-		if (word == len && strncmp(at, name, len) == 0)
-			return true;
-		at += word;
-	}
-	return false;
-}
-
 int modules_unload(struct modules *ms, const char *name, int64_t deadline_ms, char *why, size_t why_room)
 {
 	struct why say = {why, why_room};
@@ -249,11 +246,11 @@ int modules_unload(struct modules *ms, const char *name, int64_t deadline_ms, ch
 	int status = find_loaded(ms, name, &m, say);
 	if (status != WHERRY_OK)
 		return status;
-	for (const struct module *other = ms->first; other != NULL; other = other->next)
-		if (needs(other, name))
-			return module_say(say, WHERRY_EARG,
-			                  "module \"%s\" is needed by module \"%s\": unload that first", name,
-			                  other->is.name);
+	const struct module *other = needed_by(ms, name);
+	if (other != NULL)
+		return module_say(say, WHERRY_EARG,
+		                  "module \"%s\" is needed by module \"%s\": unload that first", name,
+		                  other->is.name);
 	status = module_retire(ms, m, NULL, deadline_ms, say);
 	if (status == WHERRY_OK)
 		log_event(ms->config.log, WHERRY_LOG_INFO, "module unloaded", "module", m->is.name, NULL);

@@ -30,6 +30,8 @@ wherry_owner *owner_new(struct modules *modules, const wherry_module *m)
 	if (o == NULL)
 		return NULL;
 	o->modules = modules;
+	snprintf(o->version, sizeof(o->version), "%s", modules->config.version);
+	host_fill(&o->host, o->version);
 	snprintf(o->name, sizeof(o->name), "%s", m->name);
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_mutex_init(&o->settings_lock, NULL);

@@ -27,6 +27,8 @@ struct owner_setting {
 };
 
 struct wherry_owner {
+	wherry_host host; // here and not the broker's: an abandoned module's thread may call when the broker is gone
+	char version[32];
 	struct modules *modules;
 	char name[MODULE_NAME_MOST + 1];
 	atomic_bool dead;

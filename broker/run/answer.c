@@ -7,14 +7,6 @@
 #include "base/mem.h"
 #include "run/inside.h"
 
-bool mark_add(struct marks *m, const struct answer_mark *mark)
-{
-	if (!vector_room((void **)&m->row, &m->room, m->count, sizeof(m->row[0])))
-		return false;
-	m->row[m->count++] = *mark;
-	return true;
-}
-
 uint64_t marks_gate(const struct marks *m)
 {
 	uint64_t gate = 0;

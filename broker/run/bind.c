@@ -200,6 +200,7 @@ static bool bind_namespace(struct binding *b)
 			return fault(b, WHERRY_EARG, "an option's name must be str, not %s", kind_name(name.kind));
 		if (!span_equal(name.as.bytes, span_of("ns", 2)))
 			continue;
+		b->out->named_ns = true;
 		if (value.kind != WHERRY_TEXT)
 			return fault(b, WHERRY_EARG, "option \"ns\" must be str, not %s", kind_name(value.kind));
 		if (store_ns_find(b->router->config.store, value.as.bytes, &b->out->ns) != WHERRY_OK)

@@ -39,6 +39,7 @@ struct bound {
 	const struct request *request;
 	const struct command *command;
 	uint32_t ns;
+	bool named_ns;      // by an option: else it is the session's when it runs
 	size_t args, keys;  // where they begin in the worker's vectors
 	uint32_t argc, key_count;
 	struct pack_error error; // status OK: none
@@ -70,6 +71,10 @@ struct signal_ref {
 	size_t at, len;     // the key, in the worker's `notes`
 };
 
+struct router_counts {
+	atomic_uint_fast64_t frames, bad_frames, requests, errors, restarts;
+};
+
 // Scratch memory of one running frame: taken from the router's pool, so that nothing is allocated once it is warm.
 struct worker {
 	struct txn *txn;
@@ -98,6 +103,8 @@ struct worker {
 	const struct command *counted; // calls not yet added to its counters
 	uint64_t counted_calls;
 	char fail_text[400];
+	struct router_counts counts;
+	struct worker *all_prev, *all_next; // in router.workers
 };
 
 // A frame's answers that have to wait: for parked requests, then for the flush.  What the frame itself answered is in
@@ -207,13 +214,16 @@ struct router {
 	atomic_uint held_count;
 
 	struct runner runner;
-	struct {
-		_Alignas(64) atomic_uint_fast64_t requests, errors, frames, bad_frames, submits, restarts;
-	} count[COMMAND_SLOTS];
+	pthread_mutex_t worker_lock;
+	struct worker *workers;   // all of them, for their counts
+	struct router_counts past; // of those that are gone
+	atomic_uint_fast64_t submits;
 };
 
-#define ROUTER_COUNT(r, what, n)                                                                              \
-	atomic_fetch_add_explicit(&(r)->count[thread_number() % COMMAND_SLOTS].what, (n), memory_order_relaxed)
+// Only the worker's own thread adds, so it needs no locked instruction; anybody may read.
+#define WORKER_COUNT(w, what, n)                                                                              \
+	atomic_store_explicit(&(w)->counts.what,                                                                 \
+	    atomic_load_explicit(&(w)->counts.what, memory_order_relaxed) + (n), memory_order_relaxed)
 
 // Growing vectors: makes room for one more, doubling; false: no memory.
 bool vector_room(void **rows, size_t *room, size_t count, size_t size);
@@ -222,7 +232,8 @@ struct parked;
 
 struct worker *worker_take(struct router *);  // NULL: no memory
 void worker_give(struct router *, struct worker *);
-void worker_free(struct worker *);
+void worker_free(struct router *, struct worker *);
+void workers_count(struct router *, struct router_stats *);
 
 // bind.c: looks the command up and fills args and keys; the error, if any, into out->error.  An INTERNAL command is
 // found for the broker itself (session NULL) only.
@@ -252,13 +263,20 @@ void worker_count(struct worker *); // adds the calls that were counted to their
 enum run_result run_request(const struct run_as *, const struct bound *);
 
 // router.c: a checked request of the broker's own, in a namespace.
+struct codec_limits router_codec_limits(struct router *);
 void run_internal(struct router *, uint32_t ns, wherry_span request, struct buffer *out);
 
 // keys.c
 void needed_clear(struct worker *);
 
 // answer.c
-bool mark_add(struct marks *, const struct answer_mark *);
+static inline bool mark_add(struct marks *m, const struct answer_mark *mark)
+{
+	if (m->count == m->room && !vector_room((void **)&m->row, &m->room, m->count, sizeof(m->row[0])))
+		return false;
+	m->row[m->count++] = *mark;
+	return true;
+}
 uint64_t marks_gate(const struct marks *);
 struct exchange *exchange_new(struct session *, wherry_span header); // waiting is 1; NULL: no memory
 // Copies the answers [from, out->len) of `out` and takes over the marks; false: no memory.

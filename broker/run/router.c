@@ -21,46 +21,60 @@ struct frame {
 	size_t at;
 };
 
+// The envelope and its params or options stand around a value.
+struct codec_limits router_codec_limits(struct router *r)
+{
+	return (struct codec_limits){(uint32_t)r->config.limits->depth + 2, (uint32_t)r->config.limits->elements};
+}
+
 static void worker_reset(struct worker *w)
 {
 	w->marks.count = 0;
 	w->exchange = NULL;
 }
 
-static void bad_frame(struct frame *f)
+static enum frame_result bad_frame(struct frame *f)
 {
-	ROUTER_COUNT(f->router, bad_frames, 1);
 	char text[160];
+	WORKER_COUNT(f->worker, bad_frames, 1);
 	snprintf(text, sizeof(text), "nothing of this frame was run: %s, at byte %zu", f->why, f->at);
 	f->out->len = f->from;
 	struct pack_error e = {WHERRY_EARG, text, -1, -1, NULL};
 	pack_error_response(f->out, false, 0, &e);
+	return FRAME_ANSWERED;
 }
 
-// Whether all objects are envelopes: known before anything runs.
+// One envelope, or why it is none: all are looked at before anything runs.
+static bool slice(struct frame *f, const uint8_t *begin, struct cursor *at, struct request *out)
+{
+	const uint8_t *object = at->at;
+	if (request_slice(at, out, &f->why) == WHERRY_OK)
+		return true;
+	f->at = (size_t)(object - begin);
+	return false;
+}
+
 static bool envelopes_hold(struct frame *f, wherry_span body)
 {
 	struct cursor at = cursor_of(body);
-	while (at.at < at.end) {
-		struct request unused;
-		const uint8_t *begin = at.at;
-		if (request_slice(&at, &unused, &f->why) == WHERRY_OK)
-			continue;
-		f->at = (size_t)(begin - (const uint8_t *)body.ptr);
-		return false;
-	}
+	struct request unused;
+	while (at.at < at.end)
+		if (!slice(f, body.ptr, &at, &unused))
+			return false;
 	return true;
 }
 
-static size_t slice_window(struct frame *f, struct cursor *at)
+// The next envelopes, as many as are sliced ahead; -1: one of them is none.
+static int slice_window(struct frame *f, wherry_span body, struct cursor *at)
 {
-	size_t count = 0;
+	int count = 0;
 	while (count < WINDOW_SLICED && at->at < at->end)
-		request_slice(at, &f->worker->sliced[count++], &f->why);
+		if (!slice(f, body.ptr, at, &f->worker->sliced[count++]))
+			return -1;
 	return count;
 }
 
-// Nobody asked for a response here: only what the broker itself calls at clients would be answered.
+// (Responses that a client sends are passed over: the broker calls nobody.)
 static void run_one(struct frame *f, const struct bound *b, int64_t now_ms)
 {
 	struct run_as as = {.router = f->router,
@@ -81,6 +95,18 @@ static void prefetch(struct frame *f, size_t bound)
 			store_prefetch_entry(f->router->config.store, w->bound[i].ns, w->keys[w->bound[i].keys + k].hash);
 }
 
+// Requests run one after another, but were bound together: one may have changed what a later one was bound to.
+static void bind_late(struct frame *f, size_t i, size_t count)
+{
+	struct bound *b = &f->worker->bound[i];
+	if (b->error.status != WHERRY_OK && i > 0) {
+		bind_request(f->router, f->table, f->session, f->worker, b->request, b);
+		bind_settle(f->worker, b, count - i);
+	} else if (!b->named_ns) {
+		b->ns = atomic_load_explicit(&f->session->ns, memory_order_relaxed);
+	}
+}
+
 static void run_bound(struct frame *f, const struct request *requests, size_t count)
 {
 	struct worker *w = f->worker;
@@ -92,21 +118,37 @@ static void run_bound(struct frame *f, const struct request *requests, size_t co
 		if (requests[i].kind != REQUEST_RESPONSE)
 			bind_request(f->router, f->table, f->session, w, &requests[i], &w->bound[bound++]);
 	bind_settle(w, w->bound, bound);
-	prefetch(f, bound);
+	if (bound > 1)
+		prefetch(f, bound);
 	int64_t now_ms = clock_unix_ms(f->router->config.clock);
-	for (size_t i = 0; i < bound; i++)
+	for (size_t i = 0; i < bound; i++) {
+		bind_late(f, i, bound);
 		run_one(f, &w->bound[i], now_ms);
-	ROUTER_COUNT(f->router, requests, bound);
+	}
+	WORKER_COUNT(w, requests, bound);
 }
 
-static void run_all(struct frame *f, wherry_span body)
+static void run_window(struct frame *f, int count)
 {
+	for (int i = 0; i < count; i += WINDOW_BOUND)
+		run_bound(f, f->worker->sliced + i, (size_t)(count - i < WINDOW_BOUND ? count - i : WINDOW_BOUND));
+}
+
+// Checks everything before it runs anything; a frame of one window is sliced only once for that.  False: malformed.
+static bool run_all(struct frame *f, wherry_span body)
+{
+	struct codec_limits limits = router_codec_limits(f->router);
+	int64_t objects = cursor_check(body, &limits, &f->why, &f->at);
+	if (objects < 0 || (objects > WINDOW_SLICED && !envelopes_hold(f, body)))
+		return false;
 	struct cursor at = cursor_of(body);
 	while (at.at < at.end) {
-		size_t count = slice_window(f, &at);
-		for (size_t i = 0; i < count; i += WINDOW_BOUND)
-			run_bound(f, f->worker->sliced + i, count - i < WINDOW_BOUND ? count - i : WINDOW_BOUND);
+		int count = slice_window(f, body, &at);
+		if (count < 0)
+			return false;
+		run_window(f, count);
 	}
+	return true;
 }
 
 // Something waits: the answers become an exchange, which delivers them when they may go.
@@ -132,38 +174,38 @@ static enum frame_result answer(struct frame *f)
 	return FRAME_ANSWERED;
 }
 
-static enum frame_result run_checked(struct frame *f, wherry_span body)
+static enum frame_result run_frame(struct frame *f, wherry_span body)
 {
-	struct router *r = f->router;
-	unsigned token = grace_enter(&r->grace);
-	f->table = atomic_load_explicit(&r->table, memory_order_acquire);
-	f->worker = worker_take(r);
-	enum frame_result result = FRAME_ANSWERED;
-	if (f->worker == NULL) {
-		struct pack_error e = {WHERRY_ENOMEM, NULL, -1, -1, NULL};
-		pack_error_response(f->out, false, 0, &e);
-	} else {
-		worker_reset(f->worker);
-		run_all(f, body);
-		worker_count(f->worker);
-		result = answer(f);
-		worker_give(r, f->worker);
-	}
-	grace_leave(&r->grace, token);
-	park_run_ready(r);
-	return result;
+	worker_reset(f->worker);
+	WORKER_COUNT(f->worker, frames, 1);
+	bool sound = run_all(f, body);
+	worker_count(f->worker);
+	return sound ? answer(f) : bad_frame(f);
+}
+
+static enum frame_result no_worker(struct frame *f)
+{
+	struct pack_error e = {WHERRY_ENOMEM, NULL, -1, -1, NULL};
+	pack_error_response(f->out, false, 0, &e);
+	return FRAME_ANSWERED;
 }
 
 enum frame_result router_frame(struct router *r, struct session *s, wherry_span header, wherry_span body, struct buffer *out)
 {
-	struct frame f = {.router = r, .session = s, .out = out, .from = out->len, .header = header};
-	struct codec_limits limits = {(uint32_t)r->config.limits->depth, (uint32_t)r->config.limits->elements};
-	ROUTER_COUNT(r, frames, 1);
-	if (cursor_check(body, &limits, &f.why, &f.at) < 0 || !envelopes_hold(&f, body)) {
-		bad_frame(&f);
-		return FRAME_ANSWERED;
-	}
-	return run_checked(&f, body);
+	unsigned token = grace_enter(&r->grace);
+	struct frame f = {.router = r,
+	    .session = s,
+	    .table = atomic_load_explicit(&r->table, memory_order_acquire),
+	    .worker = worker_take(r),
+	    .out = out,
+	    .from = out->len,
+	    .header = header};
+	enum frame_result result = f.worker != NULL ? run_frame(&f, body) : no_worker(&f);
+	if (f.worker != NULL)
+		worker_give(r, f.worker);
+	grace_leave(&r->grace, token);
+	park_run_ready(r);
+	return result;
 }
 
 // One request of the broker's own, which was checked.
@@ -243,6 +285,7 @@ int router_open(struct router **out, const struct router_config *config)
 	r->config = *config;
 	atomic_init(&r->table, table);
 	grace_open(&r->grace);
+	pthread_mutex_init(&r->worker_lock, NULL);
 	pthread_mutex_init(&r->session_lock, NULL);
 	pthread_mutex_init(&r->park_lock, NULL);
 	pthread_mutex_init(&r->held_lock, NULL);
@@ -265,9 +308,10 @@ void router_close(struct router *r)
 	park_run_ready(r);
 	router_durable(r, store_durable_lsn(r->config.store), true);
 	for (int i = 0; i < GRACE_SLOTS; i++)
-		worker_free(atomic_exchange(&r->pool[i], NULL));
+		worker_free(r, atomic_exchange(&r->pool[i], NULL));
 	command_table_free(atomic_load(&r->table));
 	grace_close(&r->grace);
+	pthread_mutex_destroy(&r->worker_lock);
 	pthread_mutex_destroy(&r->session_lock);
 	pthread_mutex_destroy(&r->park_lock);
 	pthread_mutex_destroy(&r->held_lock);
@@ -282,15 +326,8 @@ void router_durable(struct router *r, uint64_t lsn, bool failed)
 
 void router_read_stats(struct router *r, struct router_stats *out)
 {
-	*out = (struct router_stats){0};
-	for (int i = 0; i < COMMAND_SLOTS; i++) {
-		out->requests += atomic_load(&r->count[i].requests);
-		out->errors += atomic_load(&r->count[i].errors);
-		out->frames += atomic_load(&r->count[i].frames);
-		out->bad_frames += atomic_load(&r->count[i].bad_frames);
-		out->submits += atomic_load(&r->count[i].submits);
-		out->restarts += atomic_load(&r->count[i].restarts);
-	}
+	*out = (struct router_stats){.submits = atomic_load(&r->submits)};
+	workers_count(r, out);
 	out->parked = atomic_load(&r->parked_count);
 	out->waiting_flush = atomic_load(&r->held_count);
 	pthread_mutex_lock(&r->session_lock);

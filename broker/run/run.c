@@ -175,7 +175,7 @@ static int run_until(struct attempt *a)
 		}
 		if (status != WHERRY_RESTART)
 			return status;
-		ROUTER_COUNT(as->router, restarts, 1);
+		WORKER_COUNT(as->worker, restarts, 1);
 	}
 	return failed(a, WHERRY_EINTERNAL, "the command asked for one more key too often");
 }
@@ -225,7 +225,7 @@ static void answer_failure(const struct run_as *as, const struct bound *b, size_
 {
 	if (e.status > 0 || e.status < WHERRY_ETAKEN)
 		e = (struct pack_error){WHERRY_EINTERNAL, "the module answered an unknown status", -1, -1, NULL};
-	ROUTER_COUNT(as->router, errors, 1);
+	WORKER_COUNT(as->worker, errors, 1);
 	as->out->len = from;
 	if (b->request->kind == REQUEST_NOTIFY) {
 		log_lost_error(as, b, &e);

@@ -38,7 +38,7 @@ static int submit(struct router *r, uint32_t ns, wherry_span request)
 
 int router_submit(struct router *r, wherry_span request)
 {
-	struct codec_limits limits = {(uint32_t)r->config.limits->depth, (uint32_t)r->config.limits->elements};
+	struct codec_limits limits = router_codec_limits(r);
 	const char *why;
 	size_t at;
 	if (cursor_check(request, &limits, &why, &at) != 1)
@@ -47,7 +47,7 @@ int router_submit(struct router *r, wherry_span request)
 	struct request sliced;
 	if (request_slice(&cursor, &sliced, &why) != WHERRY_OK || sliced.kind == REQUEST_RESPONSE)
 		return WHERRY_EARG;
-	ROUTER_COUNT(r, submits, 1);
+	atomic_fetch_add_explicit(&r->submits, 1, memory_order_relaxed);
 	return submit(r, STORE_NS_DEFAULT, request);
 }
 

@@ -20,10 +20,62 @@ bool vector_room(void **rows, size_t *room, size_t count, size_t size)
 	return true;
 }
 
-void worker_free(struct worker *w)
+static void add(atomic_uint_fast64_t *to, const atomic_uint_fast64_t *from)
+{
+	atomic_store_explicit(to,
+	    atomic_load_explicit(to, memory_order_relaxed) + atomic_load_explicit(from, memory_order_relaxed),
+	    memory_order_relaxed);
+}
+
+static void counts_add(struct router_counts *to, const struct router_counts *from)
+{
+	add(&to->frames, &from->frames);
+	add(&to->bad_frames, &from->bad_frames);
+	add(&to->requests, &from->requests);
+	add(&to->errors, &from->errors);
+	add(&to->restarts, &from->restarts);
+}
+
+void workers_count(struct router *r, struct router_stats *out)
+{
+	struct router_counts sum = {0};
+	pthread_mutex_lock(&r->worker_lock);
+	counts_add(&sum, &r->past);
+	for (const struct worker *w = r->workers; w != NULL; w = w->all_next)
+		counts_add(&sum, &w->counts);
+	pthread_mutex_unlock(&r->worker_lock);
+	out->frames = sum.frames;
+	out->bad_frames = sum.bad_frames;
+	out->requests = sum.requests;
+	out->errors = sum.errors;
+	out->restarts = sum.restarts;
+}
+
+static void list_in(struct router *r, struct worker *w)
+{
+	pthread_mutex_lock(&r->worker_lock);
+	w->all_next = r->workers;
+	if (r->workers != NULL)
+		r->workers->all_prev = w;
+	r->workers = w;
+	pthread_mutex_unlock(&r->worker_lock);
+}
+
+static void list_out(struct router *r, struct worker *w)
+{
+	pthread_mutex_lock(&r->worker_lock);
+	*(w->all_prev != NULL ? &w->all_prev->all_next : &r->workers) = w->all_next;
+	if (w->all_next != NULL)
+		w->all_next->all_prev = w->all_prev;
+	counts_add(&r->past, &w->counts);
+	pthread_mutex_unlock(&r->worker_lock);
+}
+
+void worker_free(struct router *r, struct worker *w)
 {
 	if (w == NULL)
 		return;
+	list_out(r, w);
 	txn_free(w->txn);
 	mem_free(w->args);
 	mem_free(w->keys);
@@ -47,6 +99,8 @@ static struct worker *worker_new(struct router *r)
 		mem_free(w);
 		return NULL;
 	}
+	if (w != NULL)
+		list_in(r, w);
 	return w;
 }
 
@@ -84,5 +138,5 @@ void worker_give(struct router *r, struct worker *w)
 	worker_trim(w);
 	struct worker *none = NULL;
 	if (!atomic_compare_exchange_strong(&r->pool[thread_number() % GRACE_SLOTS], &none, w))
-		worker_free(w);
+		worker_free(r, w);
 }

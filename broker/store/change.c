@@ -6,6 +6,7 @@
 
 // Larger heads are exchanged, not overwritten: that copies them once, not twice.
 enum { IN_PLACE_MOST = 1024 };
+static_assert(IN_PLACE_MOST <= UINT16_MAX, "the undo operation's length holds it");
 
 static struct unit_op unit_of(enum unit_op_kind kind, const struct slot *s)
 {
@@ -19,11 +20,15 @@ static int create(struct txn *t, struct slot *s, uint32_t type, wherry_span head
 	struct unit_op op = unit_of(UNIT_HEAD, s);
 	op.type = type;
 	op.value = head;
-	if (!undo_room(t, 0) || !redo_room(t, &op) || !table_reserve(stripe, table))
+	if (!undo_room(t, 0) || !redo_room(t, &op))
 		return WHERRY_ENOMEM;
 	struct entry *e = entry_new(stripe, NULL, s->key, type, head);
 	if (e == NULL)
 		return WHERRY_ENOMEM;
+	if (!table_reserve(stripe, table)) { // last: an empty table is not left behind
+		entry_free(stripe, e);
+		return WHERRY_ENOMEM;
+	}
 	table_insert(table, s->hash, e);
 	undo_push(t, UNDO_CREATED, s, e, 0);
 	redo_write(t, &op);
@@ -56,7 +61,7 @@ static bool overwrite(struct txn *t, struct slot *s, struct entry *e, uint32_t t
 		return false;
 	struct undo_op *op = undo_push(t, UNDO_HEAD, s, e, e->head_len);
 	op->type = e->type;
-	op->len = e->head_len;
+	op->len = (uint16_t)e->head_len;
 	memcpy(op->payload, entry_head_ptr(e), e->head_len);
 	e->type = (uint8_t)type;
 	e->head_len = (uint32_t)head.len;
@@ -188,15 +193,14 @@ int change_alarm(struct txn *t, struct slot *s, struct entry *e, int64_t unix_ms
 
 // --- copying -----------------------------------------------------------------------------------------------------
 
-// What the commit will settle in the original, it will not know of in the copy.
+// What the end of the transaction will settle in the original, it will not know of in the copy.
 static struct records *copy_records(const struct txn *t, const struct records *from)
 {
 	struct records *r = records_clone(from);
 	for (size_t at = 0; r != NULL && at < t->undo.len; at += undo_at(t, at)->size) {
 		const struct undo_op *op = undo_at(t, at);
-		if (op->kind == UNDO_TAKEN && entry_records(op->entry) == from)
-			records_settle(
-			    r, records_taken_subkey((const struct records_taken *)(const void *)op->payload));
+		if ((op->kind == UNDO_TAKEN || op->kind == UNDO_PUT) && entry_records(op->entry) == from)
+			records_settle(r, undo_subkey(op));
 	}
 	return r;
 }
@@ -242,11 +246,13 @@ static bool insert_copy(struct txn *t, struct slot *to, const struct entry *from
 {
 	struct stripe *stripe = txn_stripe(t, to->hash);
 	struct table *table = txn_table(t, to->ns, to->hash);
-	if (!undo_room(t, 0) || !table_reserve(stripe, table))
-		return false;
-	struct entry *e = copy_of(t, to, from);
+	struct entry *e = undo_room(t, 0) ? copy_of(t, to, from) : NULL;
 	if (e == NULL)
 		return false;
+	if (!table_reserve(stripe, table)) {
+		entry_free_all(stripe, e);
+		return false;
+	}
 	table_insert(table, to->hash, e);
 	undo_push(t, UNDO_CREATED, to, e, 0);
 	t->shape++;

@@ -38,7 +38,7 @@ static int promise_dues(struct txn *t)
 {
 	for (size_t at = 0; t->dues > 0 && at < t->undo.len; at += undo_at(t, at)->size) {
 		const struct undo_op *op = undo_at(t, at);
-		if (op->kind == UNDO_DUE && !due_promise(txn_stripe(t, op->hash)))
+		if (op->kind == UNDO_DUE && !op->undone && !due_promise(txn_stripe(t, op->hash)))
 			return WHERRY_ENOMEM;
 	}
 	return WHERRY_OK;
@@ -75,17 +75,16 @@ static void finish_moved(struct stripe *stripe, const struct undo_op *op)
 
 static void finish_taken(struct stripe *stripe, const struct undo_op *op)
 {
-	const struct records_taken *taken = (const struct records_taken *)(const void *)op->payload;
 	struct extra *x = entry_extra(op->entry);
 	if (x->records != NULL && records_count(x->records) == 0) {
 		records_release(stripe, x->records);
 		x->records = NULL;
 	} else if (x->records != NULL) {
 		struct records_measure before = records_measured(x->records);
-		records_settle(x->records, records_taken_subkey(taken));
+		records_settle(x->records, undo_subkey(op));
 		records_recount(stripe, x->records, before);
 	}
-	records_discard(taken);
+	records_discard(undo_taken(op));
 }
 
 static void finish(struct txn *t, struct undo_op *op, uint64_t lsn)
@@ -118,9 +117,23 @@ static void finish(struct txn *t, struct undo_op *op, uint64_t lsn)
 	}
 }
 
+// Answers whether the stripes' heaps changed.
+static bool finish_all(struct txn *t, uint64_t lsn)
+{
+	bool dues = false;
+	for (size_t at = 0; at < t->undo.len; at += undo_at(t, at)->size) {
+		struct undo_op *op = undo_at(t, at);
+		if (op->undone)
+			continue;
+		dues |= op->kind == UNDO_DUE || (op->kind == UNDO_REMOVED && entry_extra(op->entry) != NULL);
+		finish(t, op, lsn);
+	}
+	return dues;
+}
+
 static void empty(struct txn *t)
 {
-	t->undo.len = t->undo_last = 0;
+	t->undo.len = t->undo_last = t->changes = 0;
 	t->redo.len = 0;
 	t->dues = 0;
 	t->shape++;
@@ -129,25 +142,19 @@ static void empty(struct txn *t)
 int txn_commit(struct txn *t, uint64_t *lsn)
 {
 	*lsn = 0;
-	if (t->undo.len == 0)
-		return WHERRY_OK;
-	int status = make_final(t, lsn);
+	int status = t->changes == 0 ? WHERRY_OK : make_final(t, lsn);
 	if (status != WHERRY_OK) {
 		txn_rollback(t, 0);
 		txn_each_stripe(t, due_settle);
 		return status;
 	}
-	bool dues = false;
-	for (size_t at = 0; at < t->undo.len; at += undo_at(t, at)->size) {
-		struct undo_op *op = undo_at(t, at);
-		dues |= op->kind == UNDO_DUE || (op->kind == UNDO_REMOVED && entry_extra(op->entry) != NULL);
-		finish(t, op, *lsn);
-	}
-	if (dues)
+	undo_end(t); // first: undone operations refer to what finishing frees
+	if (finish_all(t, *lsn))
 		txn_each_stripe(t, due_settle);
 	if (*lsn > t->gate)
 		t->gate = *lsn;
+	if (*lsn > 0)
+		atomic_fetch_add_explicit(&t->commits, 1, memory_order_relaxed);
 	empty(t);
-	atomic_fetch_add_explicit(&t->commits, 1, memory_order_relaxed);
 	return WHERRY_OK;
 }

@@ -105,6 +105,7 @@ struct txn {
 	uint64_t replay_lsn; // not 0: the commit gets this one, and no sink is told
 	struct buffer undo, redo;
 	size_t undo_last; // offset of the newest undo_op
+	size_t changes;   // operations that are not undone
 	unsigned dues;    // UNDO_DUE among them
 	_Atomic uint64_t commits, rollbacks, restarts;
 	struct txn *prev, *next;
@@ -150,14 +151,15 @@ enum undo_kind {
 	UNDO_DUE,     // entry's deadline and alarm, from `due`
 	UNDO_RECORDS, // entry's records, from `records`
 	UNDO_PUT,     // a record that was not there; payload: subkey
-	UNDO_TAKEN,   // a record was taken out; payload: struct records_taken
+	UNDO_TAKEN,   // a record was taken out; payload: subkey, struct records_taken
 	UNDO_PATCH,   // payload: subkey, old bytes
 };
 
 struct undo_op {
 	uint8_t kind, type; // enum undo_kind; UNDO_HEAD: the old type
 	uint16_t ns;
-	uint32_t len;    // UNDO_HEAD: of the head.  UNDO_PUT, UNDO_PATCH: of the subkey, which comes first
+	uint16_t len;    // UNDO_HEAD: of the head.  of a record: of the subkey, which comes first
+	bool undone;     // taken back already; what it made is given up when the transaction ends
 	size_t size;     // of the whole operation
 	size_t prev;     // offset of the one before
 	size_t redo_len; // before it
@@ -182,9 +184,27 @@ static_assert(sizeof(struct undo_op) % _Alignof(max_align_t) == 0, "payloads are
 bool undo_room(struct txn *, size_t payload);
 struct undo_op *undo_push(struct txn *, enum undo_kind, const struct slot *, struct entry *, size_t payload);
 
+void undo_end(struct txn *); // gives up what undone operations had made
+
 static inline struct undo_op *undo_at(const struct txn *t, size_t offset)
 {
 	return (struct undo_op *)(void *)(t->undo.data + offset);
+}
+
+static inline wherry_span undo_subkey(const struct undo_op *op)
+{
+	return (wherry_span){op->payload, op->len};
+}
+
+// UNDO_TAKEN: where in the payload it is, behind the subkey.
+static inline size_t undo_taken_at(size_t subkey_len)
+{
+	return (subkey_len + 7) & ~(size_t)7;
+}
+
+static inline struct records_taken *undo_taken(const struct undo_op *op)
+{
+	return (struct records_taken *)(uintptr_t)(op->payload + undo_taken_at(op->len));
 }
 
 bool redo_room(struct txn *, const struct unit_op *);

@@ -88,7 +88,7 @@ bool records_is_tree(const struct records *r)
 	return r->is_tree;
 }
 
-// --- finding ----------------------------------------------------------------------------------------------------------
+// --- finding ---------------------------------------------------------------------------------------------
 
 // The page and index of the first record not below `subkey`; the index may be behind the last of the page.
 static struct page *find(const struct records *r, wherry_span subkey, struct path *path, unsigned *index,
@@ -127,7 +127,8 @@ static struct records_place place_at(const struct page *page, unsigned index)
 	return (struct records_place){.leaf = page, .index = index};
 }
 
-// The first record (direction 1) or the last (-1) of this leaf or, where it is empty, of the next that is not.
+// The first record (direction 1) or the last (-1) of this leaf or, where it is empty, of the next that is
+// not.
 static struct records_place leaf_place(const struct leaf *leaf, int direction)
 {
 	while (leaf != NULL && leaf->page.count == 0)
@@ -193,7 +194,7 @@ bool records_step(const struct records *r, struct records_place *place, int dire
 	return true;
 }
 
-// --- changing ---------------------------------------------------------------------------------------------------------
+// --- changing --------------------------------------------------------------------------------------------
 
 int records_put(struct records *r, wherry_span subkey, wherry_span value)
 {

@@ -1,6 +1,7 @@
-// The ordered records of one key: subkey -> value by memcmp of the subkey, with ranks.  A sorted packed array while
-// small, an order-statistics B+tree (counts in the inner nodes, leaves linked) when large, and back when it shrinks.
-// Knows nothing of keys, locks, undo or the log.  Threads: the caller's lock; readers may share.
+// The ordered records of one key: subkey -> value by memcmp of the subkey, with ranks.  A sorted packed array
+// while small, an order-statistics B+tree (counts in the inner nodes, leaves linked) when large, and back
+// when it shrinks.  Knows nothing of keys, locks, undo or the log.  Threads: the caller's lock; readers may
+// share.
 
 #ifndef STORE_RECORDS_H
 #define STORE_RECORDS_H
@@ -13,7 +14,7 @@
 
 struct records; // opaque
 
-// Above either: a tree.  A record longer than about 500 bytes has an allocation of its own and counts as ten bytes.
+// Above either: a tree.  A record longer than about 500 bytes has an allocation of its own and counts as ten.
 enum { RECORDS_PACKED_BYTES = 2048, RECORDS_PACKED_COUNT = 64 };
 
 struct records *records_new(void); // NULL: no memory
@@ -43,9 +44,11 @@ struct records_place {
 struct records_place records_seek(const struct records *, wherry_span subkey, int direction);
 struct records_place records_seek_rank(const struct records *, uint64_t rank);
 // false at the end; else the record at the place, and the place moved one on in `direction`.
-bool records_step(const struct records *, struct records_place *, int direction, wherry_span *subkey, wherry_span *value);
+bool records_step(const struct records *, struct records_place *, int direction, wherry_span *subkey,
+    wherry_span *value);
 
-// Tests and sys.inspect: every invariant (order, counts, links, fill); a static sentence naming the broken one, or NULL.
+// Tests and sys.inspect: every invariant (order, counts, links, fill); a static sentence naming the broken
+// one, or NULL.
 const char *records_fault(const struct records *);
 bool records_is_tree(const struct records *);
 

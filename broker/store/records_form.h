@@ -1,12 +1,14 @@
 // The inside of the records: their two forms, and the tree's nodes.  For records*.c only.
 //
-// THE TREE.  Leaves hold pages of one size and are linked both ways.  An inner node has children, how many records are
-// below each, and a separator in front of each but the first: no subkey on its left is >= it, none on its right < it.
-// Separators are shortened copies, so that a removal never has to make one.  Nodes that become thin are joined with a
-// sibling where the two fit well into one; nothing is borrowed.  A leaf's page remembers where the last insertion was:
-// rising or falling runs split there, not in the middle, and leave full leaves behind.
+// THE TREE.  Leaves hold pages of one size and are linked both ways.  An inner node has children, how many
+// records are below each, and a separator in front of each but the first: no subkey on its left is >= it,
+// none on its right < it.  Separators are copies of their own, so a removal never has to make one.  Nodes
+// that become thin are joined with a sibling where the two fit well into one; nothing is borrowed.  A leaf
+// remembers where the last insertion was: rising or falling runs split there, not in the middle, and leave
+// full leaves behind.
 //
-// MEMORY.  Each function that can fail gets all it needs before it changes anything.
+// MEMORY.  Each function that can fail gets all it needs before it changes anything.  While records are taken
+// out (records_take.h) a page may be empty and leaves thin: all but the fault checks live with that.
 
 #ifndef STORE_RECORDS_FORM_H
 #define STORE_RECORDS_FORM_H
@@ -23,6 +25,7 @@ struct records {
 	size_t memory; // of all allocations, this one included
 };
 
+// More levels than any memory can fill; a put that would need another answers that there is none.
 enum { TREE_FANOUT = 64, TREE_DEPTH = 24, LEAF_BYTES = 3064 };
 
 struct leaf {
@@ -46,7 +49,8 @@ struct head {
 
 struct inner {
 	unsigned count;
-	struct head head[TREE_FANOUT]; // of the separator, so that a search seldom has to follow it; [0] is not used
+	struct head
+	    head[TREE_FANOUT]; // of the separator, so that a search seldom has to follow it; [0] is not used
 	struct separator *separator[TREE_FANOUT];
 	void *child[TREE_FANOUT];
 	uint64_t below[TREE_FANOUT];
@@ -84,7 +88,7 @@ static inline void form_touch(struct records *r)
 // Allocations that the records' memory counts.
 void *form_alloc(struct records *, size_t size);
 void form_free(struct records *, void *, size_t size);
-// Puts the cell into a page of the records, in the place of the one there if `found`.  The page has room for it.
+// Puts the cell into a page of the records, in the place of the one there if `found`.  The page has room.
 void form_put(struct records *, struct page *, unsigned index, bool found, const struct cell *);
 
 // records_packed.c.  A put answers false where there is no memory, and has changed nothing.

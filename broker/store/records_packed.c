@@ -1,5 +1,5 @@
-// The packed form of the records, a single page, and when one form becomes the other: a tree becomes packed again at half
-// of what made it one, so that a few records more or less do not turn it to and fro.
+// The packed form of the records, a single page, and when one form becomes the other: a tree becomes packed
+// again at half of what made it one, so that a few records more or less do not turn it to and fro.
 
 #include "base/mem.h"
 #include "store/records_form.h"

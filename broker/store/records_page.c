@@ -10,7 +10,7 @@ enum { LENGTH_SHORT = 0x80, LENGTH_MOST = 0x8000 };
 _Static_assert((int)CELL_MOST < (int)LENGTH_MOST, "a length takes two bytes at most");
 _Static_assert(offsetof(struct page, slot) == sizeof(struct page), "page_free() counts no padding");
 
-// --- cells ----------------------------------------------------------------------------------------------------------
+// --- cells -----------------------------------------------------------------------------------------------
 
 static size_t inside_size(size_t subkey_len, size_t value_len)
 {
@@ -88,7 +88,7 @@ size_t cell_outside_memory(const struct cell *cell)
 	return outside_memory(cell->outside);
 }
 
-// --- pages ----------------------------------------------------------------------------------------------------------
+// --- pages -----------------------------------------------------------------------------------------------
 
 struct page *page_new(size_t size)
 {

@@ -1,13 +1,14 @@
-// A page: up to some kilobytes of records in one block of fixed size, sorted by subkey.  The packed form is one page,
-// a leaf of the tree holds one.  Slots, in order, from the front; cells, as they came, from the end; the room of a
-// removed cell is a hole until page_pack().
+// A page: up to some kilobytes of records in one block of fixed size, sorted by subkey.  The packed form is
+// one page, a leaf of the tree holds one.  Slots, in order, from the front; cells, as they came, from the
+// end; the room of a removed cell is a hole until page_pack().
 //
 //   | size cells holes count | slot 0 | slot 1 | ...  free  ... | cell | cell | cell |
 //
-// A slot is the distance of its cell from the end of the page, so a page can be filled into one of another size.  A
-// cell is [subkey length][value length][subkey][value], lengths in one or two bytes; a record too long for that lives
-// outside, in an allocation of its own, and its cell is the address (top bit of the slot).  Pages never free or copy
-// what is outside unless the function says so: moving a cell moves the ownership.
+// A slot is the distance of its cell from the end of the page, so a page can be moved into one of another
+// size.  A cell is [subkey length][value length][subkey][value], lengths in one or two bytes; a record longer
+// than CELL_MOST lives outside, in an allocation of its own, and its cell is the address (top bit of the
+// slot).  Pages never free or copy what is outside unless the function says so: moving a cell moves the
+// ownership.
 
 #ifndef STORE_RECORDS_PAGE_H
 #define STORE_RECORDS_PAGE_H

@@ -54,6 +54,15 @@ static struct cell cell_of(const struct records_taken *taken)
 	return cell;
 }
 
+static wherry_span subkey_of(const struct records_taken *taken)
+{
+	if (taken->outside != NULL)
+		return (wherry_span){taken->outside->bytes, taken->outside->subkey_len};
+	size_t subkey_len, value_len;
+	const uint8_t *at = cell_length(taken->bytes, &subkey_len);
+	return (wherry_span){cell_length(at, &value_len), subkey_len};
+}
+
 size_t records_taken_size(const struct records *r, wherry_span subkey)
 {
 	struct spot spot;
@@ -87,7 +96,7 @@ void records_take(struct records *r, wherry_span subkey, struct records_taken *t
 void records_restore(struct records *r, const struct records_taken *taken)
 {
 	struct spot spot;
-	find(r, records_taken_subkey(taken), &spot);
+	find(r, subkey_of(taken), &spot);
 	struct cell cell = cell_of(taken);
 	size_t size = (size_t)cell.len + SLOT_BYTES;
 	assert(!spot.found && spot.page != NULL && page_live(spot.page) + size <= spot.page->size);
@@ -99,15 +108,6 @@ void records_restore(struct records *r, const struct records_taken *taken)
 void records_discard(const struct records_taken *taken)
 {
 	mem_free(taken->outside);
-}
-
-wherry_span records_taken_subkey(const struct records_taken *taken)
-{
-	if (taken->outside != NULL)
-		return (wherry_span){taken->outside->bytes, taken->outside->subkey_len};
-	size_t subkey_len, value_len;
-	const uint8_t *at = cell_length(taken->bytes, &subkey_len);
-	return (wherry_span){cell_length(at, &value_len), subkey_len};
 }
 
 void records_drop(struct records *r, wherry_span subkey)

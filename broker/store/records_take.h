@@ -23,7 +23,6 @@ size_t records_taken_size(const struct records *,
 void records_take(struct records *, wherry_span subkey, struct records_taken *); // it is there
 void records_restore(struct records *, const struct records_taken *);            // gives it back
 void records_discard(const struct records_taken *);                              // or is it not wanted back
-wherry_span records_taken_subkey(const struct records_taken *);
 void records_drop(struct records *, wherry_span subkey); // take and discard: it is there
 void records_settle(struct records *, wherry_span subkey);
 

@@ -7,7 +7,7 @@
 
 enum { NO_RUN = UINT32_MAX - 1 };
 
-// --- down -----------------------------------------------------------------------------------------------------------
+// --- down ------------------------------------------------------------------------------------------------
 
 static uint64_t head_word(const uint8_t *bytes, size_t len)
 {
@@ -62,8 +62,6 @@ struct leaf *tree_descend(const struct tree *tree, wherry_span subkey, struct pa
 		path->at[level] = inner_find(inner, subkey, head);
 		node = inner->child[path->at[level]];
 	}
-	for (unsigned i = 0; i < LEAF_BYTES; i += 64)
-		__builtin_prefetch((char *)node + i);
 	return node;
 }
 
@@ -99,7 +97,7 @@ struct leaf *tree_seek_rank(const struct tree *tree, uint64_t *rank)
 	return node;
 }
 
-// --- splits ---------------------------------------------------------------------------------------------------------
+// --- splits ----------------------------------------------------------------------------------------------
 
 // Where a record goes in, or is.
 struct spot {
@@ -166,8 +164,8 @@ static bool split_reserve(struct records *r, const struct path *path, wherry_spa
 	return complete;
 }
 
-// Decides where to split.  A run goes on where the last insertion was: split there, so that what it leaves behind is
-// full.  Otherwise in the middle, by bytes.
+// Decides where to split.  A run goes on where the last insertion was: split there, so that what it leaves
+// behind is full.  Otherwise in the middle, by bytes.
 static bool split_plan(struct records *r, const struct path *path, const struct spot *spot,
                        wherry_span subkey, size_t need, struct split *split)
 {
@@ -202,7 +200,8 @@ void inner_separate(struct inner *inner, unsigned at, struct separator *separato
 		inner->head[at] = head_of(separator->bytes, separator->len);
 }
 
-static void inner_insert(struct inner *inner, unsigned at, void *child, struct separator *separator, uint64_t below)
+static void inner_insert(struct inner *inner, unsigned at, void *child, struct separator *separator,
+                         uint64_t below)
 {
 	inner_carry(inner, at + 1, inner, at, inner->count - at);
 	inner_separate(inner, at, separator);
@@ -233,7 +232,8 @@ static uint64_t inner_total(const struct inner *inner)
 	return total;
 }
 
-// Hangs the new right sibling of the path's leaf into the tree: `moved` of the records below the path are below it.
+// Hangs the new right sibling of the path's leaf into the tree; `moved` of the records below the path are its
+// own.
 static void graft(struct tree *tree, const struct path *path, struct split *split, uint64_t moved)
 {
 	void *right = split->leaf;
@@ -279,7 +279,7 @@ static void leaf_split(struct tree *tree, const struct path *path, struct spot *
 	}
 }
 
-// --- put ------------------------------------------------------------------------------------------------------------
+// --- put -------------------------------------------------------------------------------------------------
 
 // A page that would have little left after packing is split instead: else each insertion would pack it again.
 static bool has_room(const struct page *page, size_t need, size_t given_up)

@@ -29,7 +29,7 @@ void form_put(struct records *r, struct page *page, unsigned index, bool found, 
 	r->memory += cell_outside_memory(cell);
 }
 
-// --- between the forms ------------------------------------------------------------------------------------------------
+// --- between the forms -----------------------------------------------------------------------------------
 
 bool tree_begin(struct records *r)
 {
@@ -87,7 +87,7 @@ void tree_end(struct records *r, struct page *page)
 	r->is_tree = 0;
 }
 
-// --- copy -------------------------------------------------------------------------------------------------------------
+// --- copy ------------------------------------------------------------------------------------------------
 
 static struct leaf *leaf_copy(struct records *r, const struct leaf *from, struct leaf **last)
 {
@@ -157,7 +157,7 @@ bool tree_copy(struct records *r, const struct tree *from)
 	return true;
 }
 
-// --- the checks -------------------------------------------------------------------------------------------------------
+// --- the checks ------------------------------------------------------------------------------------------
 
 struct walk { // what was seen so far
 	uint64_t count, bytes;

@@ -12,13 +12,14 @@ static struct unit_op unit_of(enum unit_op_kind kind, const struct slot *s, wher
 	return (struct unit_op){.kind = kind, .ns = s->ns, .key = s->key, .subkey = subkey, .value = value};
 }
 
-static void push_subkey(struct txn *t, enum undo_kind kind, struct slot *s, struct entry *e,
-                        wherry_span subkey, size_t more)
+static struct undo_op *push_subkey(struct txn *t, enum undo_kind kind, struct slot *s, struct entry *e,
+                                   wherry_span subkey, size_t more)
 {
 	struct undo_op *op = undo_push(t, kind, s, e, subkey.len + more);
-	op->len = (uint32_t)subkey.len;
+	op->len = (uint16_t)subkey.len;
 	if (subkey.len > 0)
 		memcpy(op->payload, subkey.ptr, subkey.len);
+	return op;
 }
 
 static bool overwrite(struct txn *t, struct slot *s, struct entry *e, wherry_span subkey, wherry_span old,
@@ -26,24 +27,24 @@ static bool overwrite(struct txn *t, struct slot *s, struct entry *e, wherry_spa
 {
 	if (!undo_room(t, subkey.len + bytes.len))
 		return false;
-	push_subkey(t, UNDO_PATCH, s, e, subkey, bytes.len);
-	struct undo_op *op = undo_at(t, t->undo_last);
+	struct undo_op *op = push_subkey(t, UNDO_PATCH, s, e, subkey, bytes.len);
 	op->patch.at = at;
 	op->patch.len = bytes.len;
 	if (bytes.len > 0)
 		memcpy(op->payload + op->len, (const char *)old.ptr + at, bytes.len);
-	records_patch(entry_records(e), span_of(op->payload, op->len), at, bytes);
+	records_patch(entry_records(e), undo_subkey(op), at, bytes);
 	return true;
 }
 
 static bool take(struct txn *t, struct slot *s, struct entry *e, wherry_span subkey, size_t size)
 {
-	if (!undo_room(t, size))
+	size_t more = undo_taken_at(subkey.len) - subkey.len + size;
+	if (!undo_room(t, subkey.len + more))
 		return false;
-	struct undo_op *op = undo_push(t, UNDO_TAKEN, s, e, size);
+	struct undo_op *op = push_subkey(t, UNDO_TAKEN, s, e, subkey, more);
 	struct records *r = entry_records(e);
 	struct records_measure before = records_measured(r);
-	records_take(r, subkey, (struct records_taken *)(void *)op->payload);
+	records_take(r, undo_subkey(op), undo_taken(op));
 	records_recount(txn_stripe(t, s->hash), r, before);
 	return true;
 }
@@ -60,6 +61,7 @@ static bool add(struct txn *t, struct slot *s, struct entry *e, wherry_span subk
 	if (!done) {
 		t->undo.len = t->undo_last;
 		t->undo_last = undo_at(t, t->undo_last)->prev;
+		t->changes--;
 	}
 	return done;
 }

@@ -1,7 +1,8 @@
 // What a transaction did, as a list to be walked back, and the redo unit beside it.
 //
-// A rollback first takes back the changes, newest first, and then, newest first again, gives up what they had made:
-// an operation may refer to what an older one made, so nothing is freed while there is something to undo.
+// A rollback takes back the changes, newest first.  What they had made (entries, records, the room of taken ones) is given
+// up when the transaction ends, newest first again: operations refer to what older ones made, and a record that was taken
+// can be put back only as long as nothing near it was settled (store/records_take.h).
 
 #include "store/inside.h"
 #include "store/records_take.h"
@@ -38,6 +39,7 @@ struct undo_op *undo_push(struct txn *t, enum undo_kind kind, const struct slot 
 	                       .entry = e};
 	t->undo_last = t->undo.len;
 	t->undo.len += op->size;
+	t->changes++;
 	return op;
 }
 
@@ -80,11 +82,11 @@ static void undo_record(struct txn *t, const struct undo_op *op)
 {
 	struct records *r = entry_records(op->entry);
 	struct records_measure before = records_measured(r);
-	wherry_span subkey = span_of(op->payload, op->len);
+	wherry_span subkey = undo_subkey(op);
 	if (op->kind == UNDO_PUT)
 		records_drop(r, subkey);
 	else if (op->kind == UNDO_TAKEN)
-		records_restore(r, (const struct records_taken *)(const void *)op->payload);
+		records_restore(r, undo_taken(op));
 	else
 		records_patch(r, subkey, op->patch.at, span_of(op->payload + op->len, op->patch.len));
 	records_recount(txn_stripe(t, op->hash), r, before);
@@ -119,13 +121,13 @@ static void take_back(struct txn *t, struct undo_op *op)
 	}
 }
 
-static void settle(struct txn *t, const struct undo_op *op, wherry_span subkey)
+static void settle(struct txn *t, const struct undo_op *op)
 {
 	struct records *r = entry_records(op->entry);
 	if (r == NULL)
 		return;
 	struct records_measure before = records_measured(r);
-	records_settle(r, subkey);
+	records_settle(r, undo_subkey(op));
 	records_recount(txn_stripe(t, op->hash), r, before);
 }
 
@@ -145,16 +147,23 @@ static void give_up(struct txn *t, const struct undo_op *op)
 		records_release(stripe, op->records);
 		break;
 	case UNDO_PUT:
-		settle(t, op, span_of(op->payload, op->len));
-		break;
 	case UNDO_TAKEN:
-		settle(t, op, records_taken_subkey((const struct records_taken *)(const void *)op->payload));
+		settle(t, op);
 		break;
 	case UNDO_HEAD:
 	case UNDO_REMOVED:
 	case UNDO_DUE:
 	case UNDO_PATCH:
 		break;
+	}
+}
+
+void undo_end(struct txn *t)
+{
+	size_t after = t->undo.len;
+	for (size_t at = t->undo_last; after > 0; after = at, at = undo_at(t, at)->prev) {
+		if (undo_at(t, at)->undone)
+			give_up(t, undo_at(t, at));
 	}
 }
 
@@ -165,28 +174,28 @@ size_t txn_mark(const struct txn *t)
 
 void txn_rollback(struct txn *t, size_t mark)
 {
-	size_t newest = t->undo_last, end = t->undo.len;
-	if (end <= mark)
-		return;
-	size_t at = newest;
-	for (size_t after = end; after > mark; after = at, at = undo_at(t, at)->prev) {
-		take_back(t, undo_at(t, at));
-		t->redo.len = undo_at(t, at)->redo_len;
+	size_t after = t->undo.len;
+	for (size_t at = t->undo_last; after > mark; after = at, at = undo_at(t, at)->prev) {
+		struct undo_op *op = undo_at(t, at);
+		if (op->undone)
+			continue;
+		take_back(t, op);
+		op->undone = true;
+		t->redo.len = op->redo_len;
+		t->changes--;
 	}
-	t->undo_last = at;
-	at = newest;
-	for (size_t after = end; after > mark; after = at, at = undo_at(t, at)->prev)
-		give_up(t, undo_at(t, at));
-	t->undo.len = mark;
 	t->shape++;
 	t->serial++;
-	if (mark == 0)
-		atomic_fetch_add_explicit(&t->rollbacks, 1, memory_order_relaxed);
+	if (mark > 0 || t->undo.len == 0)
+		return;
+	undo_end(t);
+	t->undo.len = t->undo_last = 0;
+	atomic_fetch_add_explicit(&t->rollbacks, 1, memory_order_relaxed);
 }
 
 bool txn_changed(const struct txn *t)
 {
-	return t->undo.len > 0;
+	return t->changes > 0;
 }
 
 // --- redo --------------------------------------------------------------------------------------------------------

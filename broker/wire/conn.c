@@ -47,9 +47,10 @@ static bool is_stalled(const struct conn *c, int64_t now, int64_t *due)
 static bool is_idle(struct conn *c, int64_t now, int64_t *due)
 {
 	int64_t limit = limit_of(&c->server->config.limits->idle_ms);
-	if (limit <= 0 || !atomic_load(&c->greeted) || atomic_load(&c->stuck_ms) > 0 ||
-	    atomic_load(&c->session.refs) > 1)
+	if (limit <= 0 || !atomic_load(&c->greeted))
 		return false;
+	if (atomic_load(&c->session.refs) > 1 || atomic_load(&c->stuck_ms) > 0)
+		atomic_store(&c->heard_ms, now);
 	return past(atomic_load(&c->heard_ms), limit, now, due);
 }
 

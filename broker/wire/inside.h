@@ -93,7 +93,7 @@ struct conn {
 	    leaving; // under the lock: input is thrown away; closed when answers have left and it lingered
 	atomic_bool has_late;     // under the lock: late != NULL
 	_Atomic size_t outbox;    // bytes that were accepted for sending and have not left
-	_Atomic int64_t heard_ms; // by the turn: when bytes came last
+	_Atomic int64_t heard_ms; // when bytes came last, or could not come
 	_Atomic int64_t stuck_ms; // by the sender: since when its posted send has made no progress; 0: none
 	_Atomic int64_t deadline_ms; // of the handshake, later of lingering
 

@@ -148,7 +148,8 @@ int transport_open_ipc(struct transport **t, const char *path, int64_t deadline,
 static int split_address(const char *address, char *host, size_t host_room, char *port, size_t port_room)
 {
 	const char *colon = strrchr(address, ':');
-	if (colon == NULL || colon == address || colon[1] == 0)
+	if (colon == NULL || colon == address || colon[1] == 0 ||
+	    colon[1 + strspn(colon + 1, "0123456789")] != 0)
 		return WHERRY_EARG;
 	size_t len = (size_t)(colon - address);
 	if (address[0] == '[' && address[len - 1] == ']') {

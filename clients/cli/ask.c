@@ -45,9 +45,9 @@ static bool option_name(const char *arg, char name[NAME_ROOM])
 	return true;
 }
 
-static int no_such_option(const struct asking *a, const char *name)
+static int no_such_option(const struct asking *a, const char *arg)
 {
-	fprintf(stderr, "wherry: %s has no option --%s", a->request->method, name);
+	fprintf(stderr, "wherry: %s has no option %.*s", a->request->method, (int)strcspn(arg, "="), arg);
 	described_list_options(a->described, stderr);
 	fputc('\n', stderr);
 	return ASK_USAGE;
@@ -74,7 +74,7 @@ static int add_option(struct asking *a, int count, char **args, int *taken)
 		return ASK_FAILED;
 	enum option_kind kind = described_option(a->described, name);
 	if (kind == OPTION_UNKNOWN)
-		return no_such_option(a, name);
+		return no_such_option(a, args[0]);
 	a->given[a->pair_count++] = args[0];
 	if (once_only(a, name) != ASK_OK)
 		return ASK_USAGE;

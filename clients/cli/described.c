@@ -51,6 +51,15 @@ static void put(const msgpack_object *o, const char *name, FILE *f)
 		fwrite(text->via.str.ptr, 1, text->via.str.size, f);
 }
 
+// An option's name as it is written on the command line.
+static void put_dashed(const msgpack_object *arg, FILE *f)
+{
+	const msgpack_object *name = member(arg, "name");
+	fputs("--", f);
+	for (uint32_t i = 0; name != NULL && name->type == MSGPACK_OBJECT_STR && i < name->via.str.size; i++)
+		fputc(name->via.str.ptr[i] == '_' ? '-' : name->via.str.ptr[i], f);
+}
+
 // --- asking -------------------------------------------------------------------------------------------------------------
 
 // sys.commands answers a list: of one command, or of all of a module's.
@@ -141,14 +150,22 @@ enum option_kind described_option(const struct described *d, const char *name)
 void described_list_options(const struct described *d, FILE *f)
 {
 	msgpack_object_array args = list(d->command, "args");
-	const char *before = "; it has --";
+	const char *before = "; it has ";
 	for (uint32_t i = 0; i < args.size; i++) {
 		if (!has(&args.ptr[i], "flags", "option"))
 			continue;
 		fputs(before, f);
-		put(&args.ptr[i], "name", f);
-		before = ", --";
+		put_dashed(&args.ptr[i], f);
+		before = ", ";
 	}
+}
+
+static void put_name(const msgpack_object *arg, FILE *f)
+{
+	if (has(arg, "flags", "option"))
+		put_dashed(arg, f);
+	else
+		put(arg, "name", f);
 }
 
 static void put_synopsis(const msgpack_object *command, FILE *f)
@@ -159,8 +176,7 @@ static void put_synopsis(const msgpack_object *command, FILE *f)
 		const msgpack_object *arg = &args.ptr[i];
 		bool option = has(arg, "flags", "option"), optional = option || has(arg, "flags", "optional");
 		fputs(optional ? " [" : " ", f);
-		fputs(option ? "--" : "", f);
-		put(arg, "name", f);
+		put_name(arg, f);
 		fputs(option && !is_flag(arg) ? " VALUE" : "", f);
 		fputs(has(arg, "flags", "rest") ? "..." : "", f);
 		fputs(optional ? "]" : "", f);
@@ -171,8 +187,8 @@ static void put_synopsis(const msgpack_object *command, FILE *f)
 static void put_argument(const msgpack_object *arg, FILE *f)
 {
 	msgpack_object_array kinds = list(arg, "kinds");
-	fputs(has(arg, "flags", "option") ? "  --" : "  ", f);
-	put(arg, "name", f);
+	fputs("  ", f);
+	put_name(arg, f);
 	fputs(": ", f);
 	put(arg, "help", f);
 	for (uint32_t i = 0; i < kinds.size && kinds.size < 8; i++)

@@ -85,6 +85,21 @@ static void put_cell(const msgpack_object *o, FILE *f, bool terminal)
 	}
 }
 
+// On a terminal, a column is at most so wide: json shows all.
+enum { COLUMN = 60 };
+
+static void cut_cell(char *text)
+{
+	size_t width = 0;
+	for (; *text != 0; text++) {
+		width += ((unsigned char)*text & 0xc0) != 0x80;
+		if (width > COLUMN) {
+			memcpy(text - 3, "...", 4);
+			return;
+		}
+	}
+}
+
 static char *cell_text(const msgpack_object *o, bool terminal)
 {
 	char *text = NULL;
@@ -98,6 +113,8 @@ static char *cell_text(const msgpack_object *o, bool terminal)
 	for (char *c = text; c != NULL && *c != 0; c++)
 		if (*c == '\n' || *c == '\t')
 			*c = ' ';
+	if (text != NULL && terminal)
+		cut_cell(text);
 	return text;
 }
 

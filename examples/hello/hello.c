@@ -22,11 +22,16 @@ static int32_t load(const wherry_host *host, wherry_owner *owner, void **self, w
 	return WHERRY_OK;
 }
 
-static const wherry_arg args[] = {{.size = sizeof *args, .kinds = WHERRY_TEXT, .name = "name", .help = "who"}};
-static const wherry_command commands[] = {{.size = sizeof *commands, .name = "hello.greet", .verb = "read",
-    .help = "Greets.", .args = args, .arg_count = 1, .arg_stride = sizeof *args, .run = greet}};
-static const wherry_module module = {.size = sizeof module, .abi = WHERRY_ABI, .abi_min = WHERRY_ABI, .name = "hello",
-    .version = "1", .commands = commands, .command_count = 1, .command_stride = sizeof *commands, .load = load};
+// clang-format off
+static const wherry_arg args[] = {
+    {.size = sizeof *args, .kinds = WHERRY_TEXT, .name = "name", .help = "who"}};
+static const wherry_command commands[] = {
+    {.size = sizeof *commands, .name = "hello.greet", .verb = "read", .help = "Greets.",
+     .args = args, .arg_count = 1, .arg_stride = sizeof *args, .run = greet}};
+static const wherry_module module = {
+    .size = sizeof module, .abi = WHERRY_ABI, .abi_min = WHERRY_ABI, .name = "hello", .version = "1",
+    .commands = commands, .command_count = 1, .command_stride = sizeof *commands, .load = load};
+// clang-format on
 
 const wherry_module *wherry_module_query(uint32_t host_abi)
 {

@@ -13,7 +13,7 @@ class LargeValue(unittest.TestCase):
 
     def test_16_mib_there_and_back(self):
         value = bytes(range(256)) * (self.SIZE // 256)
-        with Wherryd(max_frame="17MiB", max_answer="17MiB", outbox_bytes="20MiB") as broker:
+        with Wherryd(max_frame="17MiB", max_answer="17MiB", config='module "kv" { max_value = 17MiB }\n') as broker:
             for protocol in ("pair1", "req"):
                 with Client(broker.url, protocol, timeout=60) as client:
                     self.assertGreater(client.call("kv.set", protocol, value), 0)

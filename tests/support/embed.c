@@ -80,6 +80,8 @@ struct embed *embed_open_with(const char *modules_csv, const char *const *option
 	pthread_mutex_init(&b->lock, NULL);
 	wherry_config *config = wherry_config_new();
 	assert_non_null(config);
+	set_option(config, "modules="); // those that the test names, and no others
+	set_option(config, "log_level=error");
 	for (; options != NULL && *options != NULL; options++)
 		set_option(config, *options);
 	add_modules(config, modules_csv);
@@ -292,4 +294,17 @@ void embed_expect(struct embed *b, const char *line, const char *want, int is_pa
 void embed_expect_text(char *got, const char *want, int is_pattern, const char *file, int at)
 {
 	compare("the answer", got, want, is_pattern, file, at);
+}
+
+void embed_await_like(struct embed *b, const char *line, const char *pattern)
+{
+	for (int waited = 0; waited < WAIT_MS; waited++) {
+		char *answer = embed_call(b, line);
+		bool there = fnmatch(pattern, answer, 0) == 0;
+		free(answer);
+		if (there)
+			return;
+		nap();
+	}
+	fail_msg("%s does not become like %s", line, pattern);
 }

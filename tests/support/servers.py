@@ -115,22 +115,27 @@ class Server:
         with open(f"/proc/{self.process.pid}/status") as status:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
 
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
 
 class Wherryd(Server):
     peer = "wherry"
 
-    def __init__(self, build=None, wrap=(), **options):
+    def __init__(self, build=None, config="", **options):
+        """Options by name, and lines for its configuration file."""
         super().__init__()
-        self.build, self.wrap, self.options = build or default_build(), list(wrap), options
+        self.build, self.config, self.options = build or default_build(), config, options
 
     def command(self):
         config = os.path.join(self.dir, "wherryd.conf")
         with open(config, "w") as out:
             out.writelines(f'{name} = "{value}"\n' if isinstance(value, str) else f"{name} = {value}\n"
                            for name, value in self.options.items())
+            out.write(self.config)
         data = os.path.join(self.dir, "data")
         os.mkdir(data)
-        return [*self.wrap, os.path.join(self.build, "bin", "wherryd"), "-l", self.url, "-d", data, "-c", config]
+        return [os.path.join(self.build, "bin", "wherryd"), "-l", self.url, "-d", data, "-c", config]
 
     def call(self, method, *params, **options):
         """One request on a connection of its own."""

@@ -105,16 +105,21 @@ static enum sp_got fill(struct sp_client *c, size_t want, int64_t until)
 	return SP_GOT;
 }
 
-int sp_greet(struct sp_client *c, uint16_t protocol, int timeout_ms)
+int sp_hear(struct sp_client *c, uint16_t protocol, int timeout_ms)
 {
-	uint8_t hello[HELLO] = {0, 'S', 'P', 0, (uint8_t)(protocol >> 8), (uint8_t)protocol, 0, 0};
 	c->protocol = protocol;
-	if (!sp_write(c, hello, HELLO) || fill(c, HELLO, now_ms() + timeout_ms) != SP_GOT)
+	if (fill(c, HELLO, now_ms() + timeout_ms) != SP_GOT)
 		return -1;
 	int theirs = c->bytes[4] << 8 | c->bytes[5];
 	bool sp = memcmp(c->bytes, "\0SP\0", 4) == 0 && c->bytes[6] == 0 && c->bytes[7] == 0;
 	c->len = 0;
 	return sp ? theirs : -1;
+}
+
+int sp_greet(struct sp_client *c, uint16_t protocol, int timeout_ms)
+{
+	uint8_t hello[HELLO] = {0, 'S', 'P', 0, (uint8_t)(protocol >> 8), (uint8_t)protocol, 0, 0};
+	return sp_write(c, hello, HELLO) ? sp_hear(c, protocol, timeout_ms) : -1;
 }
 
 int sp_open(struct sp_client *c, const char *url, uint16_t protocol)

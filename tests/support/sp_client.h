@@ -24,7 +24,8 @@ void sp_disconnect(struct sp_client *); // frees; again is harmless
 
 // Says hello as `protocol` and waits for the server's; the server's protocol, or -1: it closed or stayed silent.
 int sp_greet(struct sp_client *, uint16_t protocol, int timeout_ms);
-// Both of these; -1 if any fails.
+int sp_hear(struct sp_client *, uint16_t protocol, int timeout_ms); // when ours has been said otherwise
+// Connects and greets; -1 if any fails.
 int sp_open(struct sp_client *, const char *url, uint16_t protocol);
 
 bool sp_write(struct sp_client *, const void *bytes, size_t len); // all of it; waits; false: closed

@@ -1,9 +1,10 @@
+#!/usr/bin/python3
 """A client for tests in plain Python: SP framing on a socket, msgpack from python3-msgpack, no NNG.
 
 It is written from include/wherry/README.md alone, so that the document and the broker check each other.  Slow and
 simple: one thread, blocking calls, a timeout on everything.
 
-    with Client("ipc:///tmp/wherry.sock") as c:
+    with Client("tcp://127.0.0.1:1973") as c:
         c.call("kv.set", "a", (1, 2), ttl_ms=500)
         c.frame([("kv.get", "a"), ("kv.get", "b"), ("kv.set", "a", 1, {"nx": True})])
 """
@@ -237,6 +238,8 @@ def main():
         except ValueError:
             return text
 
+    if len(sys.argv) < 3:
+        sys.exit(main.__doc__)
     url, method, *words = sys.argv[1:]
     params = [value(word) for word in words if not word.startswith("--")]
     options = {name.replace("-", "_"): value(text) if equals else True

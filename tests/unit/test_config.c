@@ -64,6 +64,8 @@ static void presets_are_the_documented_ones(void **state)
 	assert_int_equal(config_number(c, "stall_timeout"), 30000);
 	assert_int_equal(config_number(c, "max_depth"), 24);
 	assert_int_equal(config_number(c, "max_elements"), 1 << 20);
+	assert_int_equal(config_number(c, "max_args"), 65536);
+	assert_int_equal(config_number(c, "resend_bytes"), 64 << 20);
 	assert_int_equal(config_number(c, "max_key"), 4096);
 	assert_int_equal(config_number(c, "max_answer"), 16 << 20);
 	assert_int_equal(config_number(c, "max_parked"), 1024);
@@ -134,7 +136,7 @@ static void later_sets_win(void **state)
 	assert_int_equal(config_number(c, "max_connections"), 7);
 	assert_int_equal(wherry_config_set(c, "kv.a", "2"), WHERRY_OK);
 	assert_string_equal(config_module_option(c, "kv", "a"), "2");
-	assert_int_equal(c->module_option_count, 1);
+	assert_int_equal(c->setting_count, 1);
 	wherry_config_free(c);
 }
 
@@ -240,7 +242,7 @@ static void the_public_calls_say_what_is_wrong(void **state)
 	assert_int_equal(wherry_config_set(c, "kv.", "1"), WHERRY_EARG);
 	assert_int_equal(wherry_config_listen(c, "localhost:1973"), WHERRY_EARG);
 	assert_int_equal(wherry_config_module(c, ""), WHERRY_EARG);
-	assert_int_equal(c->listener_count + c->module_count + c->module_option_count, 0);
+	assert_int_equal(c->listener_count + c->module_count + c->setting_count, 0);
 	wherry_config_free(c);
 }
 

@@ -1,0 +1,462 @@
+#!/usr/bin/python3
+"""The command line and the daemon's own: what is typed, what comes out, how it ends.
+
+    WHERRY_BUILD=build/debug tests/e2e/test_cli.py
+"""
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+
+from servers import Wherryd, default_build, free_port  # noqa: E402
+
+BUILD = default_build()
+WHERRY, WHERRYD = (os.path.join(BUILD, "bin", name) for name in ("wherry", "wherryd"))
+START_S, STOP_S = 30, 30
+UNKNOWN_DIRECTORY = "/nonexistent-wherry"
+
+
+def run(program, *args, url=None, stdin=b"", env=None):
+    """Runs it to its end: (exit status, standard output, standard error as text)."""
+    environment = {name: value for name, value in os.environ.items() if name != "WHERRY_URL"} | (env or {})
+    if url:
+        environment["WHERRY_URL"] = url
+    done = subprocess.run([program, *args], input=stdin, capture_output=True, timeout=60, env=environment)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+class Started:
+    """A wherryd whose flags are the test's, once it is ready; its lines so far are in .log."""
+
+    def __init__(self, *flags):
+        self.process = subprocess.Popen([WHERRYD, *flags], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.log = ""
+        try:
+            self.await_line(" ready ")
+        except BaseException:
+            self.kill()
+            raise
+        # Whoever writes to a pipe that nobody reads would wait one day.
+        self.reader = threading.Thread(target=self._read_rest)
+        self.reader.start()
+
+    def await_line(self, words):
+        for line in self.process.stderr:
+            self.log += line
+            if words in line:
+                return
+        raise AssertionError(f"wherryd ended, {self.process.wait(STOP_S)}:\n{self.log}")
+
+    def _read_rest(self):
+        self.log += self.process.stderr.read()
+
+    def urls(self):
+        return re.search(r'urls="?([^"\n]*)', self.log)[1].split()
+
+    def end(self, number=signal.SIGTERM):
+        """Answers the exit status."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self):
+        status = self.process.wait(STOP_S)
+        self.reader.join()
+        self.process.stderr.close()
+        return status
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.kill()
+            self.wait()
+
+
+class CommandLine(unittest.TestCase):
+    """wherry, against one broker."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.broker = Wherryd(BUILD).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.broker.stop()
+
+    def setUp(self):
+        self.assertEqual(self.wherry("kv.clear")[0], 0)
+
+    def wherry(self, *args, **more):
+        return run(WHERRY, *args, url=self.broker.url, **more)
+
+    def expect(self, args, out, status=0):
+        got = self.wherry(*args)
+        self.assertEqual((got[0], got[1].decode(), got[2]), (status, out, ""))
+
+    def expect_error(self, args, status, text):
+        got = self.wherry(*args)
+        self.assertEqual((got[0], got[1]), (status, b""))
+        self.assertIn(text, got[2])
+
+    def set(self, value):
+        self.assertEqual(self.wherry("kv.set", "k", value)[0], 0)
+
+    def test_values_for_people(self):
+        for value, shown in [("hello", "hello"), ("12", "12"), ("-5", "-5"), ("1.5", "1.5"), ("0.1", "0.1"),
+                             ("2.0", "2.0"), ("true", "true"), ("null", "(nil)"), ("007", "007"), ("", ""),
+                             ('"12"', "12"), ("Glücksburg", "Glücksburg"), ("@@home", "@home"),
+                             ("18446744073709551615", "18446744073709551615"),
+                             ("-9223372036854775808", "-9223372036854775808"),
+                             ("[1, \"two\", [3]]", "1\ntwo\n[3]"), ("[]", "(empty)"), ("{}", "(empty)"),
+                             ('{"a": 1, "b": "x"}', "a: 1\nb: x"), ('{"$tuple": [1, "x"]}', "1\nx"),
+                             ('{"$time": "2026-01-31T12:00:00.5Z"}', "2026-01-31T12:00:00.5Z"),
+                             ('[{"a": 1, "long": "xy"}, {"a": "zzz", "long": null}]', "a    long\n1    xy\nzzz  "),
+                             ("{not json", "{not json")]:
+            with self.subTest(value=value):
+                self.set(value)
+                self.expect(["kv.get", "k"], shown + "\n")
+
+    def test_json_loses_nothing(self):
+        for value in ['12', '1.0', '1e+300', '"x\\u0000y"', 'null', 'true', '[1, [2, []]]', '{"a": {"b": [1]}}', '{}',
+                      '{"$bin": "AAEC/w=="}', '{"$bin": ""}', '{"$tuple": [1, {"$tuple": []}]}', '{"$str": "/w=="}',
+                      '{"$time": "1969-12-31T23:59:59.000000001Z"}', '{"$time": "2026-01-31T12:00:00Z"}',
+                      '{"$time": "@300000000000"}', '{"$ext": [5, "AAE="]}', '{"$ext": [-1, "AA=="]}',
+                      '{"$map": [[1, "one"], [{"$bin": "AA=="}, 2]]}', '{"$map": [["$bin", 1]]}', '{"$real": "nan"}',
+                      '{"$real": "-inf"}', '{"$bin": "AA==", "b": 1}', '"Glücksburg"', '18446744073709551615']:
+            with self.subTest(value=value):
+                self.set(value)
+                self.expect(["-o", "json", "kv.get", "k"], value + "\n")
+
+    def test_json_is_json(self):
+        for value in ['"x\\u007f\\u009b"', '{"quote\\"": ["\\n"]}', '0.1']:
+            self.set(value)
+            self.assertEqual(json.loads(self.wherry("-o", "json", "kv.get", "k")[1]), json.loads(value))
+
+    def test_what_is_no_value_is_refused(self):
+        for value, why in [('{"$bin": "A"}', "$bin takes base64"), ('{"$bin": "A=A="}', "$bin takes base64"),
+                           ('{"$tuple": 1}', "$tuple takes a list"), ('{"$time": "noon"}', "$time takes"),
+                           ('{"$ext": [200, ""]}', "$ext takes"), ('{"$map": [[1]]}', "$map takes"),
+                           ("18446744073709551616", "an integer is"), ("[18446744073709551616]", "too large"),
+                           ("1e999", "too large"), ("@" + UNKNOWN_DIRECTORY, "No such file"),
+                           ("[" * 500 + "]" * 500, "nested too deeply")]:
+            with self.subTest(value=value[:40]):
+                self.expect_error(["kv.set", "k", value], 2, why)
+
+    def test_files_and_streams_carry_bytes(self):
+        data = bytes(range(256)) * 1000
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            self.set("@" + file.name)
+        self.assertEqual(self.wherry("-o", "raw", "kv.get", "k"), (0, data, ""))
+        self.assertEqual(self.wherry("kv.get", "k"), (0, data + b"\n", ""))
+        self.assertEqual(self.wherry("kv.set", "k", "-", stdin=b"\0piped")[0], 0)
+        self.expect(["-o", "json", "kv.get", "k"], '{"$bin": "%s"}\n' % base64.b64encode(b"\0piped").decode())
+
+    def test_raw_of_others_is_msgpack(self):
+        self.set("[1, null]")
+        self.assertEqual(self.wherry("-o", "raw", "kv.get", "k"), (0, b"\x92\x01\xc0", ""))
+        self.set('"bare"')
+        self.assertEqual(self.wherry("-o", "raw", "kv.get", "k"), (0, b"bare", ""))
+
+    def test_a_terminal_is_not_driven_by_what_is_stored(self):
+        self.set('"\\u001b[2J\\u009b\\u007f"')
+        master, slave = os.openpty()
+        try:
+            environment = os.environ | {"WHERRY_URL": self.broker.url}
+            done = subprocess.run([WHERRY, "kv.get", "k"], stdout=slave, env=environment, timeout=60)
+            self.assertEqual(done.returncode, 0)
+            self.assertEqual(os.read(master, 1000), b"\\x1b[2J\\x9b\\x7f\r\n")
+        finally:
+            os.close(master)
+            os.close(slave)
+
+    def test_options(self):
+        self.assertEqual(self.wherry("kv.set", "k", "1", "--ttl-ms", "60000")[0], 0)
+        entry = json.loads(self.wherry("-o", "json", "kv.entry", "k")[1])
+        self.assertTrue(0 < entry[2] <= 60000)
+        self.expect(["kv.set", "k", "2", "--nx"], "(nil)\n")
+        self.assertEqual(self.wherry("kv.set", "--ttl_ms=60000", "k", "--nx=false", "3")[0], 0)
+        self.expect(["kv.get", "k"], "3\n")
+        self.assertEqual(self.wherry("kv.set", "--", "--nx", "--ttl-ms")[0], 0)
+        self.expect(["kv.get", "--", "--nx"], "--ttl-ms\n")
+
+    def test_wrong_options_are_explained(self):
+        self.expect_error(["kv.set", "k", "1", "--ttll-ms", "5"], 2, "kv.set has no option --ttll-ms; it has --ttl-ms")
+        self.expect_error(["kv.set", "k", "1", "--ttl-ms"], 2, "--ttl-ms takes a value")
+        self.expect_error(["kv.set", "k", "1", "--nx", "--nx"], 2, "given twice: --nx")
+        self.expect_error(["kv.set", "k", "1", "--=3"], 2, "no option has such a name")
+
+    def test_errors_of_the_broker(self):
+        self.expect_error(["kv.gte", "k"], 1, 'wherry: ENOCMD: unknown command "kv.gte"; did you mean kv.get?')
+        self.expect_error(["kv.set", "k"], 1, "wherry: EARG: kv.set takes at least 2 arguments")
+        self.expect_error(["kv.set", "[1]", "x"], 1, "wherry: EARG: ")
+
+    def test_help_of_a_command_comes_from_the_broker(self):
+        status, out, error = self.wherry("kv.set", "--help")
+        self.assertEqual((status, error), (0, ""))
+        self.assertTrue(out.startswith(b"kv.set key value [--ttl-ms VALUE]"), out)
+        self.assertIn(b"--nx: only if the key does not exist", out)
+        self.expect_error(["kv.nope", "--help"], 1, "ENOCMD")
+
+    def test_tables(self):
+        status, out, _ = self.wherry("sys.commands")
+        lines = out.decode().splitlines()
+        self.assertEqual(status, 0)
+        self.assertTrue(lines[0].startswith("name "))
+        self.assertTrue(any(re.match(r"kv\.get +kv +", line) for line in lines), lines)
+
+    def test_help_and_version(self):
+        status, out, error = run(WHERRY, "--help")
+        self.assertEqual((status, error), (0, ""))
+        self.assertTrue(out.startswith(b"wherry: any command of a Wherry broker.\n"))
+        self.assertRegex(run(WHERRY, "--version")[1].decode(), r"^wherry \d+\.\d+\.\d+\n$")
+
+    def test_wrong_usage(self):
+        for args in [[], ["-x", "sys.ping"], ["-o", "xml", "sys.ping"], ["-t", "soon", "sys.ping"], ["-t", "-1", "sys.ping"],
+                     ["-u", "nonsense", "sys.ping"], ["-u", "tls+tcp://127.0.0.1:1", "sys.ping"], ["", "x"]]:
+            with self.subTest(args=args):
+                status, out, error = self.wherry(*args)
+                self.assertEqual((status, out), (2, b""), error)
+                self.assertTrue(error.startswith(("wherry: ", WHERRY)), error)
+
+    def test_nobody_answers(self):
+        url = f"tcp://127.0.0.1:{free_port()}"
+        status, out, error = run(WHERRY, "sys.ping", url=url)
+        self.assertEqual((status, out), (75, b""))
+        self.assertIn(f"wherry: no broker answers at {url}: Connection refused", error)
+        self.assertIn("wherryd", error)
+        status, _, error = run(WHERRY, "-u", f"ipc://{UNKNOWN_DIRECTORY}/s", "sys.ping")
+        self.assertEqual(status, 75)
+
+    def test_a_broker_that_says_nothing_times_out(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = "tcp://127.0.0.1:%d" % silent.getsockname()[1]
+            status, _, error = run(WHERRY, "-t", "0.2", "sys.ping", url=url)
+        self.assertEqual(status, 75)
+        self.assertIn("said nothing", error)
+
+    def test_the_flag_wins_over_the_environment(self):
+        status, out, _ = run(WHERRY, "-u", self.broker.url, "sys.ping", url="tcp://127.0.0.1:1")
+        self.assertEqual((status, out), (0, b"PONG\n"))
+
+    def test_a_closed_output_is_an_error(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("no /dev/full")
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([WHERRY, "-u", self.broker.url, "sys.ping"], stdout=full, stderr=subprocess.PIPE,
+                                  timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"No space left", done.stderr)
+
+
+class Daemon(unittest.TestCase):
+    """wherryd's flags, file, signals and last words."""
+
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="wherry-test-")
+        self.addCleanup(shutil.rmtree, self.dir, True)
+        self.ipc = f"ipc://{self.dir}/w.sock"
+
+    def file(self, text, name="w.conf"):
+        path = os.path.join(self.dir, name)
+        with open(path, "w") as out:
+            out.write(text)
+        return path
+
+    def expect_refused(self, flags, status, *words):
+        got, out, error = run(WHERRYD, *flags)
+        self.assertEqual((got, out), (status, b""), error)
+        for word in words:
+            self.assertIn(word, error)
+
+    def test_help_and_version(self):
+        status, out, error = run(WHERRYD, "--help")
+        self.assertEqual((status, error), (0, ""))
+        for word in [b"tcp://127.0.0.1:1973", b"max_frame", b"16MiB", b"Examples:", b"SIGTERM"]:
+            self.assertIn(word, out)
+        self.assertRegex(run(WHERRYD, "-V")[1].decode(), r"^wherryd \d+\.\d+\.\d+\n$")
+
+    def test_ready_means_that_it_answers(self):
+        with Started("-l", "tcp://127.0.0.1:0", "-l", self.ipc) as broker:
+            self.assertEqual(len(broker.urls()), 2)
+            self.assertIn("nothing survives", broker.log)
+            for url in broker.urls():
+                self.assertEqual(run(WHERRY, "sys.ping", url=url)[:2], (0, b"PONG\n"))
+            self.assertEqual(os.stat(os.path.join(self.dir, "w.sock")).st_mode & 0o777, 0o660)
+            self.assertEqual(broker.end(), 0)
+        self.assertFalse(os.path.exists(os.path.join(self.dir, "w.sock")))
+
+    def test_either_signal_ends_it(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(signal=number), Started("-l", self.ipc) as broker:
+                self.assertEqual(broker.end(number), 0)
+                self.assertIn(" stopping", broker.log)
+
+    def test_a_second_signal_ends_it_at_once(self):
+        # A peer that takes nothing of a large answer keeps it draining.
+        with Started("-l", self.ipc, "--set", "drain_timeout=30s") as broker, socket.socket(socket.AF_UNIX) as peer:
+            self.assertEqual(run(WHERRY, "kv.set", "k", "-", url=self.ipc, stdin=b"x" * (4 << 20))[0], 0)
+            peer.connect(os.path.join(self.dir, "w.sock"))
+            get = b"\x94\x00\x01\xa6kv.get\x91\xa1k"
+            peer.sendall(b"\0SP\0\0\x11\0\0" + b"\x01" + (4 + len(get)).to_bytes(8, "big") + b"\0\0\0\x01" + get)
+            self.assertEqual(len(peer.recv(9, socket.MSG_WAITALL)), 9)
+            broker.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            self.assertIsNone(broker.process.poll())
+            self.assertEqual(broker.end(), 1)
+            self.assertIn("ended at once", broker.log)
+
+    def test_sys_shutdown_ends_it(self):
+        with Started("-l", self.ipc) as broker:
+            run(WHERRY, "sys.shutdown", url=self.ipc)
+            self.assertEqual(broker.wait(), 0)
+
+    def test_nohup_keeps_it(self):
+        command = f"trap '' HUP; exec {WHERRYD} -l {self.ipc}"
+        process = subprocess.Popen(["/bin/sh", "-c", command], stderr=subprocess.PIPE, text=True)
+        try:
+            while " ready " not in process.stderr.readline():
+                self.assertIsNone(process.poll())
+            process.send_signal(signal.SIGHUP)
+            self.assertEqual(run(WHERRY, "sys.ping", url=self.ipc)[0], 0)
+        finally:
+            process.terminate()
+            process.communicate()
+        self.assertEqual(process.returncode, 0)
+
+    def test_wrong_usage(self):
+        self.expect_refused(["--bogus"], 2, "--help")
+        self.expect_refused(["kv"], 2, '"kv" is no flag')
+        self.expect_refused(["-l"], 2)
+        self.expect_refused(["-l", "nonsense"], 2, '"nonsense" is no URL to listen on')
+        self.expect_refused(["--set", "max_frame"], 2, "--set takes NAME=VALUE")
+        self.expect_refused(["--set", "max_fram=1"], 2, 'did you mean "max_frame"?')
+        self.expect_refused(["--set", "max_frame=1"], 2, "max_frame", "out of bounds")
+
+    def test_a_file_is_refused_with_its_line(self):
+        path = self.file("max_frame = 1MiB\n\nmax_conections = 5\n")
+        self.expect_refused(["-c", path], 1, f'{path}:3: there is no option "max_conections"; did you mean "max_connections"?')
+        path = self.file('listen "tcp://127.0.0.1:0" {\n insecur = true\n}\n')
+        self.expect_refused(["-c", path], 1, f'{path}:2: a listener has no option "insecur"; did you mean "insecure"?')
+        self.expect_refused(["-c", os.path.join(self.dir, "none")], 1, "No such file or directory")
+
+    def test_flags_win_over_the_file(self):
+        path = self.file(f'listen "ipc://{self.dir}/file.sock" {{ mode = 0600 }}\nmax_parked = 7\nmax_key = 100\n'
+                         'namespace "orders" { }\n')
+        with Started("-c", path) as broker:
+            self.assertEqual(broker.urls(), [f"ipc://{self.dir}/file.sock"])
+            self.assertEqual(os.stat(os.path.join(self.dir, "file.sock")).st_mode & 0o777, 0o600)
+        with Started("--set", "max_parked=8", "-l", self.ipc, "-c", path) as broker:
+            self.assertEqual(broker.urls(), [self.ipc])
+            self.assertEqual(run(WHERRY, "sys.config", "max_parked", url=self.ipc)[1], b"8\n")
+            self.assertEqual(run(WHERRY, "sys.config", "max_key", url=self.ipc)[1], b"100\n")
+            self.assertIn(b"orders", run(WHERRY, "ns.list", url=self.ipc)[1])
+            self.assertEqual(broker.end(), 0)
+
+    def test_only_loopback_is_listened_on_plainly(self):
+        self.expect_refused(["-l", "tcp://0.0.0.0:0"], 1, "insecure")
+        with Started("-l", "tcp://0.0.0.0:0", "--insecure") as broker:
+            self.assertEqual(broker.end(), 0)
+        with Started("-c", self.file('listen "tcp://0.0.0.0:0" { insecure = true }\n')) as broker:
+            self.assertEqual(broker.end(), 0)
+
+    def test_a_taken_port_is_said(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            url = "tcp://127.0.0.1:%d" % taken.getsockname()[1]
+            self.expect_refused(["-l", url], 1, url, "in use")
+
+    def test_quiet_and_verbose(self):
+        process = subprocess.Popen([WHERRYD, "-q", "-l", self.ipc], stderr=subprocess.PIPE, text=True)
+        try:
+            self.assertIn(" warn ", process.stderr.readline())
+        finally:
+            process.terminate()
+            rest = process.communicate()[1]
+        self.assertEqual((process.returncode, rest), (0, ""))
+        with Started("-v", "-l", self.ipc):
+            self.assertEqual(run(WHERRY, "sys.config", "log_level", url=self.ipc)[1], b"debug\n")
+
+    def test_one_data_directory_one_broker(self):
+        data = os.path.join(self.dir, "data")
+        with Started("-d", data, "-l", self.ipc):
+            self.expect_refused(["-d", data, "-l", "tcp://127.0.0.1:0"], 1, "in use by another broker")
+        with Started("-d", data, "-l", self.ipc) as broker:
+            self.assertEqual(broker.end(), 0)
+
+    def test_a_module_that_is_not_there(self):
+        self.expect_refused(["-m", f"{UNKNOWN_DIRECTORY}/x.so", "-l", self.ipc], 1, "x.so")
+
+    def test_modules_can_be_left_out(self):
+        with Started("--set", "modules=", "-l", self.ipc) as broker:
+            self.assertEqual(run(WHERRY, "kv.get", "a", url=self.ipc)[0], 1)
+            self.assertEqual(broker.end(), 0)
+
+    def test_options_of_modules(self):
+        self.expect_refused(["--set", "kv.no_such=1", "-l", self.ipc], 1, "no_such")
+
+
+@unittest.skipUnless(shutil.which("openssl"), "no openssl")
+class Tls(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.dir = tempfile.mkdtemp(prefix="wherry-test-")
+        cls.cert, cls.key = (os.path.join(cls.dir, name) for name in ("cert.pem", "key.pem"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=DNS:localhost", "-keyout", cls.key, "-out", cls.cert],
+                       check=True, capture_output=True)
+        conf = os.path.join(cls.dir, "conf")
+        with open(conf, "w") as out:
+            out.write(f'listen "tls+tcp://127.0.0.1:0" {{ tls_cert = "{cls.cert}" tls_key = "{cls.key}" }}\n')
+        cls.broker = Started("-c", conf)
+        cls.url = cls.broker.urls()[0].replace("127.0.0.1", "localhost")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.broker.end()
+        shutil.rmtree(cls.dir)
+
+    def test_a_large_value_goes_and_comes_back(self):
+        data = os.urandom(3 << 20)
+        flags = ["--tls-ca", self.cert]
+        self.assertEqual(run(WHERRY, *flags, "kv.set", "k", "-", url=self.url, stdin=data)[0], 0)
+        self.assertEqual(run(WHERRY, *flags, "-o", "raw", "kv.get", "k", url=self.url), (0, data, ""))
+
+    def test_nobody_is_trusted_unasked(self):
+        status, _, error = run(WHERRY, "sys.ping", url=self.url)
+        self.assertEqual(status, 2)
+        self.assertIn("tls_ca_file", error)
+        self.assertEqual(run(WHERRY, "--tls-unverified", "sys.ping", url=self.url)[:2], (0, b"PONG\n"))
+
+    def test_another_certificate_is_refused(self):
+        other = os.path.join(self.dir, "other.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                        "-keyout", os.path.join(self.dir, "other-key.pem"), "-out", other], check=True, capture_output=True)
+        self.assertEqual(run(WHERRY, "--tls-ca", other, "sys.ping", url=self.url)[0], 75)
+
+    def test_a_plain_client_is_not_answered(self):
+        status, out, _ = run(WHERRY, "-t", "3", "sys.ping", url=self.url.replace("tls+tcp", "tcp"))
+        self.assertEqual((status, out), (75, b""))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -5,6 +5,7 @@
 
 #include "builtin/describe.h"
 #include "builtin/later.h"
+#include "builtin/quote.h"
 #include "builtin/rows.h"
 #include "run/call.h"
 
@@ -104,8 +105,8 @@ static int32_t run_show(void *self, wherry_call *call)
 	modules_each(b->modules, show_one, &all);
 	if (all.map.count == 0) {
 		buffer_free(&all.map.bytes);
-		return call_failf(call, WHERRY_ENOKEY, "no module \"%.*s\" is loaded; see module.list",
-		                  (int)(all.name.len > 64 ? 64 : all.name.len), (const char *)all.name.ptr);
+		return call_failf(call, WHERRY_ENOKEY, "no module %s is loaded; see module.list",
+		                  QUOTED(all.name));
 	}
 	rows_begin(&options.map);
 	modules_each_option(b->modules, show_option, &options);
@@ -142,8 +143,10 @@ static int32_t change(wherry_broker *b, wherry_call *call, const char *what, int
 	char argument[4096];
 	wherry_span given = call->args[0].as.bytes;
 	struct job_result result;
-	if (given.len == 0 || given.len >= sizeof(argument) || memchr(given.ptr, 0, given.len) != NULL)
-		return call_failf(call, WHERRY_EARG, "argument \"%s\" must be 1 to %zu bytes without a zero",
+	if (given.len == 0 || given.len >= sizeof(argument) || memchr(given.ptr, 0, given.len) != NULL ||
+	    !text_is_utf8(given))
+		return call_failf(call, WHERRY_EARG,
+		                  "argument \"%s\" must be 1 to %zu bytes of UTF-8 without a zero",
 		                  call_of(call)->command->args[0]->name, sizeof(argument) - 1);
 	memcpy(argument, given.ptr, given.len);
 	argument[given.len] = 0;

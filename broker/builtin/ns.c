@@ -2,6 +2,7 @@
 
 #include "broker.h"
 #include "builtin/describe.h"
+#include "builtin/quote.h"
 #include "builtin/rows.h"
 #include "run/call.h"
 
@@ -27,13 +28,11 @@ static int32_t run_create(void *self, wherry_call *call)
 	wherry_span name = call->args[0].as.bytes;
 	uint32_t ns;
 	int status = store_ns_create(b->store, name, &ns);
-	int shown = (int)(name.len > 64 ? 64 : name.len);
 	if (status == WHERRY_EARG)
-		return call_failf(call, status, "namespace \"%.*s\": a name is 1 to 64 of A-Z a-z 0-9 _ . -",
-		                  shown, (const char *)name.ptr);
+		return call_failf(call, status, "namespace %s: a name is 1 to 64 of A-Z a-z 0-9 _ . -",
+		                  QUOTED(name));
 	if (status == WHERRY_EEXIST)
-		return call_failf(call, status, "namespace \"%.*s\" exists already", shown,
-		                  (const char *)name.ptr);
+		return call_failf(call, status, "namespace %s exists already", QUOTED(name));
 	if (status == WHERRY_ELIMIT)
 		return call_failf(call, status, "there are %d namespaces, which is the most",
 		                  STORE_NAMESPACES);

@@ -2,6 +2,7 @@
 
 #include "broker.h"
 #include "builtin/describe.h"
+#include "builtin/quote.h"
 #include "builtin/rows.h"
 #include "run/call.h"
 
@@ -32,6 +33,12 @@ static void add_limits(struct rows *map, const wherry_broker *b)
 	map->bytes.failed |= rows_end_map(&limits, &map->out) != WHERRY_OK;
 }
 
+static bool fits(wherry_span client)
+{
+	return client.len < sizeof(((struct session *)0)->client) && text_is_utf8(client) &&
+	       memchr(client.ptr, 0, client.len) == NULL;
+}
+
 static int32_t run_hello(void *self, wherry_call *call)
 {
 	const wherry_broker *b = self;
@@ -42,6 +49,9 @@ static int32_t run_hello(void *self, wherry_call *call)
 	if (version->kind != WHERRY_ABSENT && version->as.i != PROTOCOL)
 		return call_failf(call, WHERRY_EUNSUPPORTED, "this broker speaks version %d of the protocol",
 		                  PROTOCOL);
+	if (client->kind != WHERRY_ABSENT && !fits(client->as.bytes))
+		return call_failf(call, WHERRY_EARG, "option \"client\" must be UTF-8 of at most %zu bytes",
+		                  sizeof(s->client) - 1);
 	if (client->kind != WHERRY_ABSENT)
 		session_hello(b->router, s, client->as.bytes);
 	struct rows map;
@@ -96,8 +106,7 @@ static int32_t run_use(void *self, wherry_call *call)
 	if (s == NULL)
 		return no_session(call);
 	if (store_ns_find(b->store, name, &ns) != WHERRY_OK)
-		return call_failf(call, WHERRY_ENOKEY, "no namespace \"%.*s\"; see ns.list",
-		                  (int)(name.len > 64 ? 64 : name.len), (const char *)name.ptr);
+		return call_failf(call, WHERRY_ENOKEY, "no namespace %s; see ns.list", QUOTED(name));
 	atomic_store(&s->ns, ns);
 	pack_bool(call->reply, true);
 	return WHERRY_OK;
@@ -116,7 +125,7 @@ static int32_t run_close(void *self, wherry_call *call)
 
 static const wherry_arg hello_args[] = {
     ARG("client", WHERRY_TEXT, WHERRY_ARG_OPTION,
-        "what the client calls itself, for session.info and the log; 63 bytes"),
+        "what the client calls itself, shown by session.info; at most 63 bytes of UTF-8"),
     ARG("version", WHERRY_INT, WHERRY_ARG_OPTION, "the version of the protocol that the client speaks: 1"),
 };
 

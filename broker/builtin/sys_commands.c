@@ -3,6 +3,7 @@
 #include "builtin/sys.h"
 
 #include "broker.h"
+#include "builtin/quote.h"
 #include "builtin/rows.h"
 #include "run/call.h"
 
@@ -85,12 +86,10 @@ static bool is_meant(const struct command *c, const wherry_value *name)
 static int32_t unknown(wherry_call *call, const struct command_table *table, wherry_span name)
 {
 	const char *near = command_nearest(table, name);
-	int len = (int)(name.len > 64 ? 64 : name.len);
 	if (near == NULL)
-		return call_failf(call, WHERRY_ENOCMD, "no command or module \"%.*s\"", len,
-		                  (const char *)name.ptr);
-	return call_failf(call, WHERRY_ENOCMD, "no command or module \"%.*s\"; did you mean \"%s\"?", len,
-	                  (const char *)name.ptr, near);
+		return call_failf(call, WHERRY_ENOCMD, "no command or module %s", QUOTED(name));
+	return call_failf(call, WHERRY_ENOCMD, "no command or module %s; did you mean \"%s\"?", QUOTED(name),
+	                  near);
 }
 
 int32_t sys_commands(void *self, wherry_call *call)

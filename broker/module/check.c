@@ -245,7 +245,10 @@ static bool check_preset(struct checking *c, const wherry_option *option)
 	char why[256];
 	int status = option_parse(&spec, option->preset, &value, why, sizeof(why));
 	mem_free(value.text);
-	return status == WHERRY_OK || check_refuse(c, "its preset is wrong: option %s", why);
+	if (status == WHERRY_OK)
+		return true;
+	c->status = status;
+	return check_refuse(c, "its preset is wrong: option %s", why);
 }
 
 static bool check_option_name(struct checking *c, uint32_t index)
@@ -360,12 +363,18 @@ static bool check_all(struct checking *c, bool builtin)
 	       check_each(c, m->listener_count, check_listener);
 }
 
+static int check_whole(const wherry_module *m, bool builtin, char *why, size_t why_room)
+{
+	struct checking c = {.module = m, .why = why, .room = why_room, .status = WHERRY_EARG};
+	return check_all(&c, builtin) ? WHERRY_OK : c.status;
+}
+
 int module_check(const wherry_module *m, char *why, size_t why_room)
 {
-	return check_all(&(struct checking){m, why, why_room}, false) ? WHERRY_OK : WHERRY_EARG;
+	return check_whole(m, false, why, why_room);
 }
 
 int module_check_builtin(const wherry_module *m, char *why, size_t why_room)
 {
-	return check_all(&(struct checking){m, why, why_room}, true) ? WHERRY_OK : WHERRY_EARG;
+	return check_whole(m, true, why, why_room);
 }

@@ -12,7 +12,7 @@
 
 #include "wherry/module.h"
 
-// WHERRY_OK, or EARG with the sentence in why[].  The broker's ABI is WHERRY_ABI.
+// WHERRY_OK, or EARG with the sentence in why[]; ENOMEM.  The broker's ABI is WHERRY_ABI.
 int module_check(const wherry_module *, char *why, size_t why_room);
 // The same for a built-in, which has no load().
 int module_check_builtin(const wherry_module *, char *why, size_t why_room);
@@ -34,6 +34,7 @@ struct checking {
 	const wherry_module *module;
 	char *why;
 	size_t room;
+	int status; // EARG, unless the check itself failed
 };
 
 // Writes `module "kv": ` and the sentence; always false, so that callers end with it.

@@ -30,8 +30,9 @@ static int query(struct loading *l)
 		                  "file \"%s\": the module does not serve this broker's ABI %u.%u",
 		                  l->file.path, WHERRY_ABI_MAJOR, WHERRY_ABI_MINOR);
 	char fault[WHY_ROOM];
-	if (module_check(l->found, fault, sizeof(fault)) != WHERRY_OK)
-		return module_say(l->why, WHERRY_EARG, "file \"%s\": %s", l->file.path, fault);
+	int status = module_check(l->found, fault, sizeof(fault));
+	if (status != WHERRY_OK)
+		return module_say(l->why, status, "file \"%s\": %s", l->file.path, fault);
 	return WHERRY_OK;
 }
 

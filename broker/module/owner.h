@@ -27,7 +27,8 @@ struct owner_setting {
 };
 
 struct wherry_owner {
-	wherry_host host; // here and not the broker's: an abandoned module's thread may call when the broker is gone
+	wherry_host
+	    host; // here and not the broker's: an abandoned module's thread may call when the broker is gone
 	char version[32];
 	struct modules *modules;
 	char name[MODULE_NAME_MOST + 1];
@@ -55,6 +56,7 @@ struct wherry_owner {
 
 struct owner_tally {
 	uint64_t bytes, allocations, timers;
+	uint64_t requests; // that still wait to be submitted
 };
 
 wherry_owner *owner_new(struct modules *, const wherry_module *); // NULL: no memory

@@ -171,12 +171,24 @@ int owner_timer_stop(wherry_owner *o, uint64_t id)
 	return WHERRY_OK;
 }
 
+// Under the lock.
+static uint64_t count_waiting(const wherry_owner *o)
+{
+	uint64_t count = 0;
+	for (struct cursor c = cursor_of(buffer_span(&o->waiting)); c.at < c.end; count++)
+		cursor_skip(&c);
+	return count;
+}
+
 struct owner_tally owner_tally(wherry_owner *o)
 {
+	struct owner_tally tally = {.bytes = atomic_load(&o->bytes),
+	                            .allocations = atomic_load(&o->allocations)};
 	pthread_mutex_lock(&o->lock);
-	uint64_t timers = o->timer_count;
+	tally.timers = o->timer_count;
+	tally.requests = count_waiting(o);
 	pthread_mutex_unlock(&o->lock);
-	return (struct owner_tally){atomic_load(&o->bytes), atomic_load(&o->allocations), timers};
+	return tally;
 }
 
 struct owner_tally owner_bury(wherry_owner *o)

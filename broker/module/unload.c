@@ -46,6 +46,9 @@ static void log_left(struct modules *ms, const struct module *m, const struct ow
 	if (left->timers > 0)
 		log_event(ms->config.log, WHERRY_LOG_WARN, "module left timers", "module", m->is.name,
 		          "timers", LOG_NUMBER(left->timers), NULL);
+	if (left->requests > 0)
+		log_event(ms->config.log, WHERRY_LOG_WARN, "requests lost", "module", m->is.name, "requests",
+		          LOG_NUMBER(left->requests), NULL);
 }
 
 void module_bury(struct modules *ms, struct module *m)
@@ -79,6 +82,7 @@ static void serve(struct module *m, bool serving)
 		owner_serve(m->owner, serving);
 }
 
+// What the old copy submits meanwhile goes to the new one's commands; without a new one it waits, in case this one stays.
 // The way back is made ready before the first step, so that a module that does not drain goes on for certain.
 int module_retire(struct modules *ms, struct module *old, struct module *replacement, int64_t deadline_ms,
                   struct why why)
@@ -91,7 +95,8 @@ int module_retire(struct modules *ms, struct module *old, struct module *replace
 		publication_free(&forth);
 		return module_say(why, status, "the command table can't be made: %s", status_text(status));
 	}
-	serve(old, false);
+	if (replacement == NULL)
+		serve(old, false);
 	publication_go(ms, &forth);
 	serve(replacement, true);
 	status = drain(ms, old, deadline_ms, why);

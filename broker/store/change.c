@@ -163,7 +163,9 @@ static int set_time(struct txn *t, struct slot *s, struct entry *e, const struct
 	int64_t before = 0;
 	if (now != NULL)
 		memcpy(&before, (const char *)now + offset, sizeof(before));
-	if (before == op->ms)
+	// An alarm set again in the past is a change: it is due again at once, not when it would be repeated.
+	bool same = before == op->ms && (op->ms == 0 || op->ms > t->now_ms);
+	if (same && t->replay_lsn == 0)
 		return WHERRY_OK;
 	size_t mark = txn_mark(t);
 	struct extra *x = change_extra(t, s, e);

@@ -135,7 +135,8 @@ uint64_t store_scan(struct store *, uint32_t ns, uint64_t cursor, uint32_t count
 // Removes what expired by now_ms and hands out due alarms, at most `most` keys a call.  Answers when to come again
 // (Unix ms), INT64_MAX: nothing has a deadline.  alarm() is called with no stripe held, its key lent: it runs the
 // type's alarm command, which sets the next alarm or none.  The alarm itself is cleared by that command's commit: a
-// handler that leaves it in the past is called again, at most once a millisecond.
+// handler that sets it in the past is called again a millisecond later; one that does not come at all, ever more seldom,
+// up to once a second.
 int64_t store_expire(struct store *, int64_t now_ms, unsigned most,
     void (*alarm)(void *arg, uint32_t ns, uint32_t type, wherry_span key), void *arg);
 

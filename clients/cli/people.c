@@ -34,6 +34,8 @@ static void put_bytes(const char *bytes, size_t len, FILE *f)
 
 static void put_text(const char *text, size_t len, FILE *f, bool terminal)
 {
+	if (len == 0) // then msgpack-c has no pointer either
+		return;
 	if (!terminal)
 		fwrite(text, 1, len, f);
 	else if (text_is_utf8(text, len))

@@ -9,7 +9,7 @@
 
 bool text_is_utf8(const char *text, size_t len)
 {
-	json_t *j = json_stringn(text, len); // jansson checks
+	json_t *j = json_stringn(len > 0 ? text : "", len); // jansson checks
 	json_decref(j);
 	return j != NULL;
 }
@@ -58,7 +58,7 @@ bool is_tuple(const msgpack_object *o)
 
 static void json_text(const char *text, size_t len, FILE *f)
 {
-	json_t *j = json_stringn_nocheck(text, len);
+	json_t *j = json_stringn_nocheck(len > 0 ? text : "", len);
 	if (j != NULL)
 		json_dumpf(j, f, JSON_ENCODE_ANY | (text_is_tame(text, len) ? 0 : JSON_ENSURE_ASCII));
 	json_decref(j);
@@ -203,6 +203,9 @@ void value_as_json(const msgpack_object *o, FILE *f)
 
 bool value_raw(const msgpack_object *o, const void *encoded, size_t len, FILE *f)
 {
+	if ((o->type == MSGPACK_OBJECT_STR && o->via.str.size == 0) ||
+	    (o->type == MSGPACK_OBJECT_BIN && o->via.bin.size == 0))
+		return true;
 	if (o->type == MSGPACK_OBJECT_STR)
 		return fwrite(o->via.str.ptr, 1, o->via.str.size, f) == o->via.str.size;
 	if (o->type == MSGPACK_OBJECT_BIN)

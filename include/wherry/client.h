@@ -59,13 +59,13 @@ typedef struct wherry_error {
 
 // [grows] All zero, but size, asks for the presets.
 typedef struct wherry_client_options {
-	uint32_t size;            // sizeof(wherry_client_options)
-	uint32_t tls_unverified;  // 1: take any certificate (tests)
-	int64_t connect_ms;       // for connecting and greeting together; 0: 5,000; < 0: for ever
-	int64_t call_ms;          // for each call until it is set otherwise; 0: 60,000; < 0: for ever
-	uint64_t max_frame;       // longest frame taken from the broker, bytes; 0: 1 GiB
-	uint64_t max_notes;       // bytes of notifications kept until they are asked for; 0: 64 MiB
-	const char *tls_ca_file;  // PEM, for tls+tcp: whom to trust; needed unless tls_unverified
+	uint32_t size;           // sizeof(wherry_client_options)
+	uint32_t tls_unverified; // 1: take any certificate (tests)
+	int64_t connect_ms;      // for connecting and greeting together; 0: 5,000; < 0: for ever
+	int64_t call_ms;         // for each call until it is set otherwise; 0: 60,000; < 0: for ever
+	uint64_t max_frame;      // longest frame taken from the broker, bytes; 0: 1 GiB
+	uint64_t max_notes;      // bytes of notifications kept until they are asked for; 0: 64 MiB
+	const char *tls_ca_file; // PEM, for tls+tcp: whom to trust; needed unless tls_unverified
 } wherry_client_options;
 
 // Begin with {0}.  Reused by call after call without allocating; wherry_reply_free() at the end.
@@ -92,8 +92,8 @@ typedef struct wherry_note {
 
 // Connects to tcp://HOST:PORT, ipc:///PATH (also ipc://PATH) or tls+tcp://HOST:PORT and greets.  options may be
 // NULL.  *client is given, to be closed; NULL when it fails.  *error may be NULL.
-WHERRY_API int wherry_client_open(
-    const char *url, const wherry_client_options *options, wherry_client **client, wherry_error *error);
+WHERRY_API int wherry_client_open(const char *url, const wherry_client_options *options,
+                                  wherry_client **client, wherry_error *error);
 
 // Ends the connection and frees the client; NULL does nothing.
 WHERRY_API void wherry_client_close(wherry_client *client);
@@ -106,8 +106,9 @@ WHERRY_API void wherry_client_set_timeout(wherry_client *client, int64_t call_ms
 //   options  one encoded map; NULL: none
 //   reply    gets the result or the error
 // Answers reply->error.code.
-WHERRY_API int wherry_client_call(wherry_client *client, const char *method, const void *params, size_t params_len,
-    const void *options, size_t options_len, wherry_reply *reply);
+WHERRY_API int wherry_client_call(wherry_client *client, const char *method, const void *params,
+                                  size_t params_len, const void *options, size_t options_len,
+                                  wherry_reply *reply);
 
 WHERRY_API void wherry_reply_free(wherry_reply *reply); // its memory; {0} again
 
@@ -116,13 +117,13 @@ WHERRY_API void wherry_reply_free(wherry_reply *reply); // its memory; {0} again
 // A batch is a list of requests that travel together and whose answers are all waited for: far cheaper than calls one
 // after another.  They run in order, but are no transaction (that is tx.exec).  NULL: no memory.
 WHERRY_API wherry_batch *wherry_batch_new(void);
-WHERRY_API void wherry_batch_free(wherry_batch *batch); // NULL does nothing
+WHERRY_API void wherry_batch_free(wherry_batch *batch);  // NULL does nothing
 WHERRY_API void wherry_batch_clear(wherry_batch *batch); // empties it and keeps its memory
 WHERRY_API size_t wherry_batch_count(const wherry_batch *batch);
 
 // Adds a request; arguments as wherry_client_call.  EARG, ENOMEM, or EEXIST: it ran already, clear it first.
-WHERRY_API int wherry_batch_add(wherry_batch *batch, const char *method, const void *params, size_t params_len,
-    const void *options, size_t options_len);
+WHERRY_API int wherry_batch_add(wherry_batch *batch, const char *method, const void *params,
+                                size_t params_len, const void *options, size_t options_len);
 
 // Sends all of it, in frames of about 256 KiB, reading answers meanwhile, and waits until all have come.  OK also
 // where single requests failed.  *error may be NULL.  After ETIMEOUT or ESTALE the answers that came can be read; the
@@ -137,11 +138,12 @@ WHERRY_API int wherry_batch_answer(const wherry_batch *batch, size_t index, wher
 
 // The next notification, in the order they came.  Waits at most timeout_ms (0: not at all; < 0: for ever);
 // ETIMEOUT: none.  *error may be NULL.
-WHERRY_API int wherry_client_poll(wherry_client *client, int64_t timeout_ms, wherry_note *note, wherry_error *error);
+WHERRY_API int wherry_client_poll(wherry_client *client, int64_t timeout_ms, wherry_note *note,
+                                  wherry_error *error);
 
 WHERRY_API void wherry_note_free(wherry_note *note);
 
-WHERRY_API const char *wherry_client_version(void); // "0.1.0"
+WHERRY_API const char *wherry_client_version(void);    // "0.1.0"
 WHERRY_API const char *wherry_status_name(int status); // "ETYPE"; "EINTERNAL" for what is no code
 WHERRY_API const char *wherry_status_text(int status); // what it means when nothing better is known
 

@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -136,7 +137,7 @@ class CommandLine(unittest.TestCase):
                 self.expect(["kv.get", "k"], shown + "\n")
 
     def test_json_loses_nothing(self):
-        for value in ['12', '1.0', '1e+300', '"x\\u0000y"', 'null', 'true', '[1, [2, []]]', '{"a": {"b": [1]}}', '{}',
+        for value in ['""', '[""]', '{"": ""}', '12', '1.0', '1e+300', '"x\\u0000y"', 'null', 'true', '[1, [2, []]]', '{"a": {"b": [1]}}', '{}',
                       '{"$bin": "AAEC/w=="}', '{"$bin": ""}', '{"$tuple": [1, {"$tuple": []}]}', '{"$str": "/w=="}',
                       '{"$time": "1969-12-31T23:59:59.000000001Z"}', '{"$time": "2026-01-31T12:00:00Z"}',
                       '{"$time": "@300000000000"}', '{"$ext": [5, "AAE="]}', '{"$ext": [-1, "AA=="]}',
@@ -175,6 +176,8 @@ class CommandLine(unittest.TestCase):
     def test_raw_of_others_is_msgpack(self):
         self.set("[1, null]")
         self.assertEqual(self.wherry("-o", "raw", "kv.get", "k"), (0, b"\x92\x01\xc0", ""))
+        self.set('""')
+        self.assertEqual(self.wherry("-o", "raw", "kv.get", "k"), (0, b"", ""))
         self.set('"bare"')
         self.assertEqual(self.wherry("-o", "raw", "kv.get", "k"), (0, b"bare", ""))
 
@@ -413,6 +416,49 @@ class Daemon(unittest.TestCase):
 
     def test_options_of_modules(self):
         self.expect_refused(["--set", "kv.no_such=1", "-l", self.ipc], 1, "no_such")
+
+
+class Readme(unittest.TestCase):
+    """What README.md shows is what happens."""
+
+    def setUp(self):
+        with open(os.path.join(HERE, "..", "..", "README.md"), encoding="utf-8") as readme:
+            self.text = readme.read()
+
+    def blocks(self, language):
+        return [block.partition("```")[0] for block in self.text.split(f"```{language}\n")[1:]]
+
+    def test_tour(self):
+        (tour,) = self.blocks("console")
+        with Wherryd(BUILD) as broker:
+            for piece in tour.split("$ wherry ")[1:]:
+                command, _, want = piece.partition("\n")
+                _, out, error = run(WHERRY, *shlex.split(command), url=broker.url)
+                self.assertEqual(out.decode() + error, want, command)
+
+    def test_program(self):
+        (code,) = self.blocks("c")
+        with tempfile.TemporaryDirectory() as folder, Wherryd(BUILD) as broker:
+            source, program = os.path.join(folder, "main.c"), os.path.join(folder, "main")
+            with open(source, "w", encoding="utf-8") as out:
+                out.write(code.replace("tcp://127.0.0.1:1973", broker.url))
+            libraries = os.path.join(BUILD, "lib")
+            command = ["cc", "-Wall", "-Wextra", "-Werror", "-I", os.path.join(HERE, "..", "..", "include"), source, "-o",
+                       program, "-L", libraries, f"-Wl,-rpath,{libraries}", "-lwherry"]
+            if broker.sanitized():
+                self.skipTest("a plain program can't load a sanitized library")
+            subprocess.run(command, check=True, timeout=60)
+            self.assertEqual(run(program)[:2], (0, b"1 bytes of MessagePack\n"))
+
+    def test_configuration(self):
+        file = self.text.partition("```\nmax_memory")[2].partition("```")[0]
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "w.conf")
+            with open(path, "w", encoding="utf-8") as out:
+                out.write("max_memory" + file.replace("/opt/hello", UNKNOWN_DIRECTORY))
+            status, _, error = run(WHERRYD, "-c", path, "-l", f"ipc://{folder}/s")
+        self.assertEqual(status, 1)  # read without a complaint; then the module isn't there
+        self.assertIn(f"{UNKNOWN_DIRECTORY}/hello.so", error)
 
 
 @unittest.skipUnless(shutil.which("openssl"), "no openssl")

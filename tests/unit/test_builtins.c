@@ -169,6 +169,8 @@ static void hello(void **state)
 	expect_like(b, "session.info",
 	            "{\"session\": *, \"remote\": \"embedded\", \"client\": \"tester\", \"ns\": \"*\", "
 	            "\"duplex\": false, \"since_ms\": [1-9]*, \"parked\": 0}");
+	expect(b, "session.hello --client=\"a\\x80\"",
+	       "EARG: option \"client\" must be UTF-8 of at most 63 bytes");
 	expect(b, "session.hello --version=2", "EUNSUPPORTED: this broker speaks version 1 of the protocol");
 }
 
@@ -184,6 +186,7 @@ static void namespaces_are_keyspaces(void **state)
 	expect(b, "counter.get k x", "7");
 	expect_like(b, "session.info", "*\"ns\": \"jobs\"*");
 	expect_like(b, "ns.list", "[[]{\"name\": \"*\", \"keys\": 1}, {\"name\": \"jobs\", \"keys\": 1}]");
+	expect(b, "session.use \"\\xff\"", "ENOKEY: no namespace \"\\xff\"; see ns.list");
 	expect(b, "session.use nowhere", "ENOKEY: no namespace \"nowhere\"; see ns.list");
 	expect(b, "counter.get k x", "7"); // still there
 	struct embed_session *other = embed_session_open(b);

@@ -84,7 +84,8 @@ static void what_can_not_be_served_is_refused_with_a_reason(void **state)
 	            "ENOKEY: no module \"nowhere\": there is no file \"nowhere.so\" in \"/*\"");
 	expect(b, "module.load Not-A-Name",
 	       "EARG: \"Not-A-Name\" is neither a module's name, [a-z][a-z0-9_]{0,31}, nor a path");
-	expect(b, "module.load \"\"", "EARG: argument \"path\" must be 1 to 4095 bytes without a zero");
+	expect(b, "module.load \"\"",
+	       "EARG: argument \"path\" must be 1 to 4095 bytes of UTF-8 without a zero");
 	expect(b, "counter.add k a", "1"); // nothing of this hurt
 	embed_close(b);
 }
@@ -104,36 +105,45 @@ static void by_name_from_the_module_directory(void **state)
 	embed_close(b);
 }
 
-static void start_that_fails_leaves_nothing(void **state)
+// A broker with this module and this option does not open, and says why.
+static void opens_not(const char *module, const char *name, const char *value, int status, const char *reason)
+{
+	wherry_config *config = wherry_config_new();
+	wherry_broker *broker;
+	char *why = NULL;
+	assert_int_equal(wherry_config_set(config, "modules", ""), WHERRY_OK);
+	assert_int_equal(wherry_config_module(config, embed_module_path(module)), WHERRY_OK);
+	assert_int_equal(wherry_config_set(config, name, value), WHERRY_OK);
+	assert_int_equal(wherry_broker_open(config, &broker, &why), status);
+	assert_string_equal(why, reason);
+	free(why);
+	wherry_config_free(config);
+}
+
+static void what_load_and_start_say_is_told(void **state)
 {
 	(void)state;
-	struct embed *b = embed_open_with("", (const char *[]){"failing.when=start", NULL});
-	expect(b, load_line("failing"), "EAGAIN: module \"failing\": start: the road is closed");
-	expect_like(b, "failing.ping", "ENOCMD: *");
-	expect_like(b, "module.show failing", "ENOKEY: no module \"failing\" is loaded; see module.list");
-	embed_close(b);
-	b = embed_open_with("", (const char *[]){"failing.when=mute", NULL});
-	expect(b, load_line("failing"), "EUNSUPPORTED: module \"failing\": load: not supported");
-	embed_close(b);
-	b = embed_open_with("", (const char *[]){"failing.when=odd", NULL});
-	expect_like(b, load_line("failing"), "EINTERNAL: module \"failing\": load: *");
-	embed_close(b);
-	b = embed_open_with("failing", (const char *[]){"failing.when=never", NULL});
+	opens_not("failing", "failing.when", "load", WHERRY_EIO,
+	          "module \"failing\": load: there is no moon tonight");
+	opens_not("failing", "failing.when", "start", WHERRY_EAGAIN,
+	          "module \"failing\": start: the road is closed");
+	opens_not("failing", "failing.when", "mute", WHERRY_EUNSUPPORTED,
+	          "module \"failing\": load: not supported");
+	opens_not("failing", "failing.when", "odd", WHERRY_EINTERNAL,
+	          "module \"failing\": load: a fault in the broker or a module");
+	struct embed *b = embed_open_with("failing", (const char *[]){"failing.when=never", NULL});
 	expect(b, "failing.ping", "\"it did not fail\"");
 	embed_close(b);
 }
 
-static void a_broker_does_not_open_with_a_module_that_fails(void **state)
+static void what_failed_to_load_leaves_nothing(void **state)
 {
 	(void)state;
-	wherry_config *config = wherry_config_new();
-	wherry_broker *broker;
-	char *why = NULL;
-	assert_int_equal(wherry_config_module(config, embed_module_path("failing")), WHERRY_OK);
-	assert_int_equal(wherry_broker_open(config, &broker, &why), WHERRY_EIO);
-	assert_string_equal(why, "module \"failing\": load: there is no moon tonight");
-	free(why);
-	wherry_config_free(config);
+	struct embed *b = opened("");
+	expect(b, load_line("failing"), "EIO: module \"failing\": load: there is no moon tonight");
+	expect_like(b, "failing.ping", "ENOCMD: *");
+	expect(b, "module.show failing", "ENOKEY: no module \"failing\" is loaded; see module.list");
+	embed_close(b);
 }
 
 static void needs_are_kept(void **state)
@@ -252,10 +262,8 @@ static void options_come_from_the_configuration(void **state)
 	expect(b, "counter.options", "[7, \"none\", 1048576, 0]");
 	expect(b, "counter.add k a", "7");
 	embed_close(b);
-	b = embed_open_with("", (const char *[]){"counter.step=0", NULL});
-	expect(b, load_line("counter"),
-	       "EARG: module \"counter\": option step: \"0\" is out of bounds: allowed is 1 to 1000");
-	embed_close(b);
+	opens_not("counter", "counter.step", "0", WHERRY_EARG,
+	          "module \"counter\": option step: \"0\" is out of bounds: allowed is 1 to 1000");
 }
 
 static void hot_options_change_while_it_runs(void **state)
@@ -400,8 +408,8 @@ int main(void)
 	    cmocka_unit_test(modules_come_and_go),
 	    cmocka_unit_test(what_can_not_be_served_is_refused_with_a_reason),
 	    cmocka_unit_test(by_name_from_the_module_directory),
-	    cmocka_unit_test(start_that_fails_leaves_nothing),
-	    cmocka_unit_test(a_broker_does_not_open_with_a_module_that_fails),
+	    cmocka_unit_test(what_load_and_start_say_is_told),
+	    cmocka_unit_test(what_failed_to_load_leaves_nothing),
 	    cmocka_unit_test(needs_are_kept),
 	    cmocka_unit_test(built_ins_stay),
 	    cmocka_unit_test(a_file_that_others_may_write_is_refused),

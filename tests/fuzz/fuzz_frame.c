@@ -1,0 +1,318 @@
+// The wire without sockets: connections whose streams and router are this program's own.  Bytes of any kind arrive once in
+// one piece with a peer that reads at once, and once cut into pieces by a peer that reads as it likes; what leaves must
+// be the same.  The first three bytes say how; the rest is what the peer sends.
+//
+// The router's stand-in echoes a frame; 'L' as its first byte: later, 'N': nothing, 'B': a large answer.
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "wherry/status.h"
+#include "wire/inside.h"
+
+#define REQUIRE(condition) ((condition) ? (void)0 : abort())
+
+enum { LATE_ONES = 16, LARGE = 3000 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+// --- a stream: what its peer sends and reads ------------------------------------------------------------------------
+
+struct stream {
+	stream_done received, sent;
+	void *arg;
+	const uint8_t *input;
+	size_t input_left;
+	uint32_t cuts; // 0: all in one piece; else a random state
+	bool receiving, sending, woken, closed, freed;
+	bool heard_out; // its peer left first
+	uint8_t *into;
+	size_t room;
+	struct stream_part part;
+	struct buffer output;
+};
+
+static size_t cut(struct stream *s, size_t most)
+{
+	if (s->cuts == 0 || most == 0)
+		return most;
+	s->cuts = s->cuts * 1664525u + 1013904223u;
+	return 1 + (s->cuts >> 8) % (s->cuts >> 31 ? most : (most < 16 ? most : 16));
+}
+
+static bool toss(struct stream *s)
+{
+	return s->cuts != 0 && cut(s, 2) == 1;
+}
+
+static size_t take_input(struct stream *s, uint8_t *into, size_t room)
+{
+	size_t count = cut(s, s->input_left < room ? s->input_left : room);
+	memcpy(into, s->input, count);
+	s->input += count;
+	s->input_left -= count;
+	return count;
+}
+
+int stream_prepare(struct stream *s, stream_done received, stream_done sent, void *arg)
+{
+	s->received = received;
+	s->sent = sent;
+	s->arg = arg;
+	return WHERRY_OK;
+}
+
+void stream_remote(struct stream *s, char *text, size_t room)
+{
+	(void)s;
+	REQUIRE(room > 0);
+	text[0] = 0;
+}
+
+void stream_recv(struct stream *s, void *into, size_t room)
+{
+	REQUIRE(room > 0 && !s->receiving && !s->woken && !s->freed);
+	s->receiving = true;
+	s->into = into;
+	s->room = room;
+}
+
+void stream_wake(struct stream *s)
+{
+	REQUIRE(!s->receiving && !s->woken && !s->freed);
+	s->woken = true;
+}
+
+int stream_try_recv(struct stream *s, void *into, size_t room, size_t *count)
+{
+	REQUIRE(room > 0 && !s->receiving && !s->freed);
+	*count = 0;
+	if (s->closed)
+		return WHERRY_ESTALE;
+	if (s->input_left == 0 || toss(s))
+		return WHERRY_EAGAIN;
+	*count = take_input(s, into, room);
+	return WHERRY_OK;
+}
+
+int stream_send(struct stream *s, const struct stream_part *parts, unsigned count)
+{
+	REQUIRE(count == 1 && parts[0].len > 0 && !s->sending && !s->freed);
+	s->sending = true;
+	s->part = parts[0];
+	return WHERRY_OK;
+}
+
+int stream_try_send(struct stream *s, const struct stream_part *parts, unsigned count, size_t *sent)
+{
+	REQUIRE(count == 1 && parts[0].len > 0 && !s->sending && !s->freed);
+	*sent = 0;
+	if (s->closed)
+		return WHERRY_ESTALE;
+	if (toss(s))
+		return WHERRY_EAGAIN;
+	*sent = cut(s, parts[0].len);
+	buffer_append(&s->output, parts[0].ptr, *sent);
+	return WHERRY_OK;
+}
+
+bool stream_can_try(const struct stream *s)
+{
+	(void)s;
+	return false; // nothing is polled: one thread does it all
+}
+
+void stream_close(struct stream *s)
+{
+	s->closed = true;
+}
+
+void stream_free(struct stream *s)
+{
+	REQUIRE(!s->receiving && !s->sending && !s->woken && !s->freed);
+	s->freed = true;
+}
+
+int stream_listen(struct stream_listener **l, const char *url, const struct stream_listen *o, char *why,
+                  size_t room)
+{
+	(void)l, (void)url, (void)o, (void)why, (void)room;
+	return WHERRY_EUNSUPPORTED;
+}
+
+int stream_listener_url(struct stream_listener *l, char *url, size_t room)
+{
+	(void)l, (void)url, (void)room;
+	return WHERRY_EUNSUPPORTED;
+}
+
+void stream_listener_close(struct stream_listener *l)
+{
+	(void)l;
+}
+
+// --- the router's stand-in ------------------------------------------------------------------------------------------
+
+struct late_one {
+	struct session *session;
+	struct buffer header, body;
+};
+
+struct router {
+	struct late_one late[LATE_ONES];
+	unsigned late_count, sessions;
+};
+
+void session_open(struct router *r, struct session *s, const struct session_ops *ops, void *peer, bool duplex)
+{
+	s->ops = ops;
+	s->peer = peer;
+	s->duplex = duplex;
+	s->router = r;
+	atomic_init(&s->refs, 1);
+	r->sessions++;
+}
+
+void session_drop(struct session *s)
+{
+	if (atomic_fetch_sub(&s->refs, 1) == 1)
+		s->ops->gone(s);
+}
+
+void session_end(struct router *r, struct session *s)
+{
+	r->sessions--;
+	session_drop(s);
+}
+
+enum frame_result router_frame(struct router *r, struct session *s, wherry_span header, wherry_span body,
+                               struct buffer *out)
+{
+	char first = body.len > 0 ? *(const char *)body.ptr : 0;
+	if (first == 'L' && r->late_count < LATE_ONES) {
+		struct late_one *l = &r->late[r->late_count++];
+		*l = (struct late_one){.session = s};
+		session_hold(s);
+		buffer_append(&l->header, header.ptr, header.len);
+		buffer_append(&l->body, body.ptr, body.len);
+		return FRAME_LATE;
+	}
+	if (first == 'B' && buffer_reserve(out, LARGE)) {
+		memset(out->data + out->len, 'b', LARGE);
+		out->len += LARGE;
+	} else if (first != 'N') {
+		buffer_append(out, body.ptr, body.len);
+	}
+	return FRAME_ANSWERED;
+}
+
+static bool deliver_late(struct router *r)
+{
+	bool any = r->late_count > 0;
+	for (unsigned i = 0; i < r->late_count; i++) {
+		struct late_one *l = &r->late[i];
+		l->session->ops->deliver(l->session, buffer_span(&l->header), &l->body);
+		session_drop(l->session);
+		buffer_free(&l->header);
+		buffer_free(&l->body);
+	}
+	r->late_count = 0;
+	return any;
+}
+
+// --- one connection -------------------------------------------------------------------------------------------------
+
+static void finish_receive(struct stream *s, int status, size_t count)
+{
+	s->receiving = false;
+	s->received(s->arg, status, count);
+}
+
+static void finish_send(struct stream *s, int status, size_t count)
+{
+	s->sending = false;
+	s->sent(s->arg, status, count);
+}
+
+// The next thing that happens to the connection; false: nothing more does.
+static bool happen(struct stream *s, struct router *r)
+{
+	if (s->woken) {
+		s->woken = false;
+		s->received(s->arg, WHERRY_OK, 0);
+	} else if (s->sending) {
+		size_t count = s->closed ? 0 : cut(s, s->part.len);
+		buffer_append(&s->output, s->part.ptr, count);
+		finish_send(s, s->closed ? WHERRY_ESTALE : WHERRY_OK, count);
+	} else if (s->receiving && (s->closed || s->input_left == 0)) {
+		if (!s->closed && deliver_late(r))
+			return true;
+		s->heard_out = !s->closed;
+		finish_receive(s, WHERRY_ESTALE, 0);
+	} else if (s->receiving) {
+		finish_receive(s, WHERRY_OK, take_input(s, s->into, s->room));
+	} else {
+		return deliver_late(r);
+	}
+	return true;
+}
+
+static struct wire_limits limits = {.max_frame = 5000,
+                                    .max_connections = 10,
+                                    .handshake_ms = 1000000,
+                                    .outbox_bytes = 8000,
+                                    .send_bytes = 4000,
+                                    .resend_bytes = 1 << 20};
+
+static struct stream converse(struct server *server, bool marked, uint32_t cuts, wherry_span input)
+{
+	struct stream s = {.input = input.ptr, .input_left = input.len, .cuts = cuts};
+	REQUIRE(conn_open(server, &s, marked) == WHERRY_OK);
+	while (!s.freed && happen(&s, server->config.router))
+		;
+	REQUIRE(s.freed); // it ended: nothing was forgotten half-way
+	REQUIRE(server->config.router->sessions == 0 && server->listed == 0 && server->alive == 0);
+	return s;
+}
+
+static struct server *make_server(void)
+{
+	static struct router router;
+	static struct logger log = {.fd = -1};
+	struct server_config config = {.router = &router, .log = &log, .limits = &limits};
+	struct server *server;
+	REQUIRE(timers_open(&config.timers, &clock_system) == WHERRY_OK);
+	REQUIRE(server_open(&server, &config) == WHERRY_OK);
+	return server;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct server *server;
+	static const uint16_t protocols[] = {SP_REQ, SP_PAIR1, SP_PAIR0};
+	if (server == NULL)
+		server = make_server();
+	if (size < 3)
+		return -1;
+	struct buffer input = {0};
+	uint8_t hello[SP_HELLO_BYTES];
+	sp_hello_write(hello, protocols[data[0] % 3]);
+	if (data[0] < 0xf0) // else the hello is the input's own
+		buffer_append(&input, hello, sizeof(hello));
+	buffer_append(&input, data + 3, size - 3);
+	bool marked = data[0] / 3 % 2;
+	struct stream whole = converse(server, marked, 0, buffer_span(&input));
+	uint32_t cuts = 1u | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16;
+	struct stream pieces = converse(server, marked, cuts, buffer_span(&input));
+	// One that is closed for a fault may lose what had not left.
+	REQUIRE(whole.heard_out == pieces.heard_out);
+	REQUIRE(whole.heard_out ? whole.output.len == pieces.output.len
+	                        : whole.output.len >= pieces.output.len);
+	whole.output.len = pieces.output.len;
+	REQUIRE(span_equal(buffer_span(&whole.output), buffer_span(&pieces.output)));
+	REQUIRE(atomic_load(&server->resend_budget.used) == 0);
+	buffer_free(&whole.output);
+	buffer_free(&pieces.output);
+	buffer_free(&input);
+	return 0;
+}

@@ -85,7 +85,8 @@ static void on_session_ended(void *arg, uint64_t session)
 static void on_publish(void *arg, wherry_span topic, wherry_span payload, wherry_span headers)
 {
 	wherry_broker *b = arg;
-	modules_heard(b->modules, topic, payload, headers);
+	if (b->modules != NULL)
+		modules_heard(b->modules, topic, payload, headers);
 }
 
 static const char *on_module_option(void *arg, const char *module, const char *name)
@@ -267,6 +268,7 @@ static void close_modules(void *arg)
 {
 	wherry_broker *b = arg;
 	modules_close(b->modules, config_number(b->config, "drain_timeout"));
+	b->modules = NULL;
 }
 
 static void close_parts(wherry_broker *b)

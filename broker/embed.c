@@ -9,10 +9,10 @@ struct wherry_session {
 	struct session session;
 	struct router *router;
 	struct buffer answer;
-	pthread_mutex_t lock; // late, has_late
+	pthread_mutex_t lock; // all below
 	pthread_cond_t arrived;
 	struct buffer late;
-	bool has_late;
+	bool has_late, closed;
 };
 
 static int deliver(struct session *s, wherry_span header, struct buffer *frame)
@@ -29,14 +29,13 @@ static int deliver(struct session *s, wherry_span header, struct buffer *frame)
 	return WHERRY_OK;
 }
 
-// What could not be answered for want of memory ends the wait with an empty answer.
+// session.close, or no memory for an answer: nobody waits any longer, and later calls are refused.
 static void close_session(struct session *s, const char *why)
 {
 	(void)why;
 	wherry_session *e = s->peer;
 	pthread_mutex_lock(&e->lock);
-	buffer_clear(&e->late);
-	e->has_late = true;
+	e->closed = true;
 	pthread_cond_signal(&e->arrived);
 	pthread_mutex_unlock(&e->lock);
 }
@@ -73,24 +72,38 @@ void wherry_session_close(wherry_session *e)
 		session_end(e->router, &e->session);
 }
 
-static void wait_late(wherry_session *e)
+static bool is_closed(wherry_session *e)
 {
 	pthread_mutex_lock(&e->lock);
-	while (!e->has_late)
+	bool closed = e->closed;
+	pthread_mutex_unlock(&e->lock);
+	return closed;
+}
+
+static int wait_late(wherry_session *e)
+{
+	pthread_mutex_lock(&e->lock);
+	while (!e->has_late && !e->closed)
 		pthread_cond_wait(&e->arrived, &e->lock);
+	bool has = e->has_late;
 	struct buffer late = e->late;
 	e->late = e->answer;
 	e->answer = late;
 	e->has_late = false;
 	pthread_mutex_unlock(&e->lock);
+	return has ? WHERRY_OK : WHERRY_ESTALE;
 }
 
 int wherry_session_call(wherry_session *e, const void *frame, size_t frame_len, const void **answer, size_t *answer_len)
 {
+	int status = is_closed(e) ? WHERRY_ESTALE : WHERRY_OK;
 	buffer_clear(&e->answer);
-	if (router_frame(e->router, &e->session, span_of(NULL, 0), span_of(frame, frame_len), &e->answer) == FRAME_LATE)
-		wait_late(e);
+	if (status == WHERRY_OK &&
+	    router_frame(e->router, &e->session, span_of(NULL, 0), span_of(frame, frame_len), &e->answer) == FRAME_LATE)
+		status = wait_late(e);
+	if (status == WHERRY_OK && e->answer.failed)
+		status = WHERRY_ENOMEM;
 	*answer = e->answer.data;
-	*answer_len = e->answer.len;
-	return e->answer.failed || (e->answer.len == 0 && frame_len == 0) ? WHERRY_EARG : WHERRY_OK;
+	*answer_len = status == WHERRY_OK ? e->answer.len : 0;
+	return status;
 }

@@ -17,7 +17,7 @@ static int32_t run_list(void *self, wherry_call *call)
 		pack_cstring(&list.out, "name");
 		pack_cstring(&list.out, store_ns_name(b->store, ns));
 		pack_cstring(&list.out, "keys");
-		pack_uint(&list.out, store_keys(b->store, ns));
+		pack_uint(&list.out, store_live_keys(b->store, ns, clock_unix_ms(&b->clock)));
 	}
 	return rows_end_list(&list, call->reply);
 }

@@ -17,11 +17,11 @@ static int32_t run_ping(void *self, wherry_call *call)
 	return WHERRY_OK;
 }
 
-static uint64_t all_keys(const struct store *store)
+static uint64_t all_keys(struct store *store, int64_t now_ms)
 {
 	uint64_t keys = 0;
 	for (uint32_t ns = 0; ns < store_ns_count(store); ns++)
-		keys += store_keys(store, ns);
+		keys += store_live_keys(store, ns, now_ms);
 	return keys;
 }
 
@@ -57,7 +57,7 @@ static void add_counts(struct rows *map, const wherry_broker *b)
 	if (b->server != NULL)
 		server_read_stats(b->server, &server);
 	rows_number(map, "memory", store_memory(b->store));
-	rows_number(map, "keys", all_keys(b->store));
+	rows_number(map, "keys", all_keys(b->store, clock_unix_ms(&b->clock)));
 	rows_number(map, "namespaces", store_ns_count(b->store));
 	rows_number(map, "connections", server.connections);
 	rows_number(map, "sessions", router.sessions);

@@ -318,7 +318,9 @@ static uint64_t keys_scan(wherry_call *face, uint64_t cursor, uint32_t count, ui
 static uint64_t keys_count(wherry_call *face)
 {
 	struct call *c = call_of(face);
-	return store_keys(c->router->config.store, c->ns);
+	struct store *store = c->router->config.store;
+	bool exact = !c->command->has_keys && c->worker->needed_count == 0; // else it holds stripes
+	return exact ? store_live_keys(store, c->ns, face->now_ms) : store_keys(store, c->ns);
 }
 
 int32_t call_emit(wherry_call *face, wherry_span topic, wherry_span payload, wherry_span headers)

@@ -154,7 +154,7 @@ int txn_commit(struct txn *t, uint64_t *lsn)
 	if (*lsn > t->gate)
 		t->gate = *lsn;
 	if (*lsn > 0)
-		atomic_fetch_add_explicit(&t->commits, 1, memory_order_relaxed);
+		txn_count(&t->commits);
 	empty(t);
 	return WHERRY_OK;
 }

@@ -132,3 +132,32 @@ int64_t store_expire(struct store *s, int64_t now_ms, unsigned most,
 		;
 	return next;
 }
+
+// Those below `at` in the stripe's heap that are due: of a heap, only what may be.
+static uint64_t count_expired(const struct due *d, uint32_t at, uint32_t ns, int64_t now_ms)
+{
+	if (at > d->count || d->items[at].ms > now_ms)
+		return 0;
+	const struct extra *x = d->items[at].extra;
+	uint64_t here = x->ns == ns && entry_expired(x->entry, now_ms) ? 1 : 0;
+	return here + count_expired(d, 2 * at, ns, now_ms) + count_expired(d, 2 * at + 1, ns, now_ms);
+}
+
+uint64_t store_live_keys(struct store *s, uint32_t ns, int64_t now_ms)
+{
+	uint64_t keys = 0, expired = 0;
+	stripe_assert_none_held();
+	for (unsigned i = 0; i < STORE_STRIPES; i++) {
+		struct stripe *stripe = &s->stripes[i];
+		const struct space *space = store_space(s, ns);
+		if (atomic_load(&stripe->earliest) > now_ms) {
+			keys += space != NULL ? table_live(&space->tables[i]) : 0;
+			continue;
+		}
+		stripe_lock(stripe);
+		keys += space != NULL ? table_live(&space->tables[i]) : 0;
+		expired += count_expired(&stripe->due, 1, ns, now_ms);
+		stripe_unlock(stripe);
+	}
+	return keys - expired;
+}

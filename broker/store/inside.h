@@ -111,6 +111,13 @@ struct txn {
 	struct txn *prev, *next;
 };
 
+// One thread writes these, any reads them.
+static inline void txn_count(_Atomic uint64_t *counter)
+{
+	uint64_t before = atomic_load_explicit(counter, memory_order_relaxed);
+	atomic_store_explicit(counter, before + 1, memory_order_relaxed);
+}
+
 static inline struct stripe *txn_stripe(const struct txn *t, uint64_t hash)
 {
 	return &t->store->stripes[hash_stripe(hash)];

@@ -46,13 +46,15 @@ uint64_t store_memory(const struct store *);  // about: exact within 1 KiB a str
 bool store_memory_short(const struct store *); // at the limit: GROWS commands are refused
 
 // Types and namespaces have small ids for the life of the store, and names for ever.
+// A new one is logged before it is answered: EIO, EFULL as the sink says.
 int store_type(struct store *, const char *name, uint32_t *type);      // finds or makes; ELIMIT, ENOMEM
 const char *store_type_name(const struct store *, uint32_t type);
 int store_ns_create(struct store *, wherry_span name, uint32_t *ns);   // EEXIST, ELIMIT, EARG (not [A-Za-z0-9_.-]{1,64})
 int store_ns_find(const struct store *, wherry_span name, uint32_t *ns); // ENOKEY
 const char *store_ns_name(const struct store *, uint32_t ns);
 uint32_t store_ns_count(const struct store *);
-uint64_t store_keys(const struct store *, uint32_t ns);                // how many keys
+uint64_t store_keys(const struct store *, uint32_t ns);                // how many keys; expired ones until they are freed
+uint64_t store_live_keys(struct store *, uint32_t ns, int64_t now_ms); // without those; no stripe may be held
 
 uint64_t store_hash(const struct store *, wherry_span key); // canonical key
 // The hash is about to be looked up: fetch its slot, then (second call, a little later) its entry.
@@ -74,9 +76,9 @@ enum txn_mode { TXN_READ, TXN_WRITE };
 int txn_new(struct txn **, struct store *); // reusable, one for each worker; ENOMEM
 void txn_free(struct txn *);
 
-void txn_begin(struct txn *, uint32_t ns, int64_t now_ms);
+void txn_begin(struct txn *, uint32_t ns, int64_t now_ms); // ns: the request's; each key names its own
 // Declares a key (canonical; the span must live until txn_end).  *slot names it from now on.  The same key twice
-// gives two slots of the same entry; the stronger mode holds for the stripe.  Before txn_lock(); ENOMEM.
+// gives two slots of the same entry, each with its own mode.  Before txn_lock(); ENOMEM, ELIMIT, EARG (no such ns).
 int txn_key(struct txn *, uint32_t ns, wherry_span key, uint64_t hash, enum txn_mode mode, uint32_t *slot);
 void txn_lock(struct txn *);
 // While locked: a slot for a key found only now.  OK, or RESTART: its stripe isn't held; txn_rollback, txn_unlock,
@@ -97,6 +99,8 @@ struct txn_view {
 enum { TXN_ANY_TYPE = UINT32_MAX };
 
 // Results as wherry_keys (include/wherry/module.h) says, with a store type id; ENOMEM; what failed changed nothing.
+// put_between: right behind `before`; if that is empty right in front of `after`; if both are, at the end.  ENOKEY: no
+// such neighbour; EARG: they are none, or the key has other subkeys than labels.
 int txn_open(struct txn *, uint32_t slot, uint32_t type, struct txn_view *);
 int txn_put_head(struct txn *, uint32_t slot, uint32_t type, wherry_span head);
 int txn_remove(struct txn *, uint32_t slot);
@@ -113,7 +117,7 @@ int txn_rank(struct txn *, uint32_t slot, wherry_span subkey, uint64_t *rank);
 int txn_put_between(struct txn *, uint32_t slot, wherry_span before, wherry_span after, wherry_span value);
 int txn_next(wherry_cursor *, wherry_span *subkey, wherry_span *value); // ESTALE after a change
 
-// Savepoints: undo back to a mark, newest first.  Mark 0 is the beginning.
+// Savepoints: undo back to a mark, newest first; never fails.  Mark 0 is the beginning.
 size_t txn_mark(const struct txn *);
 void txn_rollback(struct txn *, size_t mark);
 bool txn_changed(const struct txn *);

@@ -2,7 +2,8 @@
 
 #include "store/inside.h"
 
-enum { SLOTS_LEAST = 16, KEEP_BYTES = 64 * 1024 };
+// What a transaction keeps for the next one.
+enum { SLOTS_LEAST = 16, SLOTS_KEEP = 1024, KEEP_BYTES = 64 * 1024 };
 
 int txn_new(struct txn **out, struct store *s)
 {
@@ -50,7 +51,7 @@ void txn_free(struct txn *t)
 
 void txn_begin(struct txn *t, uint32_t ns, int64_t now_ms)
 {
-	(void)ns;
+	(void)ns; // keys name their own
 	assert(!t->locked && t->undo.len == 0);
 	t->now_ms = now_ms;
 	t->gate = 0;
@@ -103,7 +104,7 @@ int txn_need(struct txn *t, uint32_t ns, wherry_span key, uint64_t hash, enum tx
 	uint32_t stripe = hash_stripe(hash);
 	if (t->locked && (t->stripes[stripe / 64] >> stripe % 64 & 1) != 0)
 		return add_slot(t, ns, key, hash, mode, slot);
-	atomic_fetch_add_explicit(&t->restarts, 1, memory_order_relaxed);
+	txn_count(&t->restarts);
 	return WHERRY_RESTART;
 }
 
@@ -136,6 +137,11 @@ void txn_unlock(struct txn *t)
 	t->locked = false;
 	buffer_trim(&t->undo, KEEP_BYTES);
 	buffer_trim(&t->redo, KEEP_BYTES);
+	if (t->slot_room <= SLOTS_KEEP)
+		return;
+	mem_free(t->slots);
+	t->slots = NULL;
+	t->slot_count = t->slot_room = 0;
 }
 
 uint64_t txn_gate(const struct txn *t)

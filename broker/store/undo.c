@@ -190,7 +190,7 @@ void txn_rollback(struct txn *t, size_t mark)
 		return;
 	undo_end(t);
 	t->undo.len = t->undo_last = 0;
-	atomic_fetch_add_explicit(&t->rollbacks, 1, memory_order_relaxed);
+	txn_count(&t->rollbacks);
 }
 
 bool txn_changed(const struct txn *t)

@@ -89,8 +89,8 @@ struct conn {
 	// Written as said, read by anybody.
 	atomic_bool greeted; // by the turn: the handshake is done, the session open
 	atomic_bool closed;  // under the lock
-	atomic_bool
-	    leaving; // under the lock: input is thrown away; closed when answers have left and it lingered
+	// Under the lock: input is thrown away; closed when its answers have left and it has lingered.
+	atomic_bool leaving;
 	atomic_bool has_late;     // under the lock: late != NULL
 	_Atomic size_t outbox;    // bytes that were accepted for sending and have not left
 	_Atomic int64_t heard_ms; // when bytes came last, or could not come

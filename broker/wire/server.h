@@ -10,7 +10,7 @@
 //   hot.h       the poller of hot connections under load
 //   inside.h    what these files share: turns, roles, locks
 //
-// Threads: NNG's task threads run everything; server_* functions are the control thread's.
+// Threads: NNG's task threads and the poller's run everything; server_* functions are the control thread's.
 
 #ifndef WIRE_SERVER_H
 #define WIRE_SERVER_H
@@ -25,14 +25,15 @@ struct wire_limits {
 	_Atomic int64_t max_frame; // bytes of an SP message
 	_Atomic int64_t max_connections;
 	_Atomic int64_t handshake_ms;
-	_Atomic int64_t idle_ms;      // without a byte from the peer; 0: never
-	_Atomic int64_t outbox_bytes; // answers that a peer has not read: above it, it is not read from;
-	                              // pushes are refused with ELIMIT
-	_Atomic int64_t send_bytes;   // one coalesced send
-	_Atomic int64_t stall_ms; // a peer with something to read that takes nothing for so long is closed
-	_Atomic int64_t
-	    resend_bytes; // answers kept for REQ requests that come again, of all connections together:
-	                  // above it they are not kept, and such a request is answered ECONFLICT
+	_Atomic int64_t idle_ms; // without a byte from the peer; 0: never
+	// Answers that a peer has not read: above it, it is not read from, and pushes are refused with ELIMIT.
+	_Atomic int64_t outbox_bytes;
+	_Atomic int64_t send_bytes; // one coalesced send
+	// A peer with something to read that takes nothing for so long is closed; 0: never.
+	_Atomic int64_t stall_ms;
+	// Answers kept for REQ requests that come again, of all connections together: above it they are not kept, and
+	// such a request is answered ECONFLICT.
+	_Atomic int64_t resend_bytes;
 };
 
 struct listen_options {

@@ -60,7 +60,8 @@ WHERRY_API void wherry_broker_stop(wherry_broker *); // makes wait return; async
 WHERRY_API int wherry_session_open(wherry_broker *, wherry_session **);
 WHERRY_API void wherry_session_close(wherry_session *);
 // Runs one frame (one or more msgpack requests after one another, include/wherry/README.md) and waits for its answers:
-// *answer is lent until the session's next call.  Parked requests are waited for.
+// *answer is lent until the session's next call.  Parked requests are waited for.  What is wrong with a request is in its
+// answer; ESTALE: the session was closed by session.close; ENOMEM: the answer could not be made.
 WHERRY_API int wherry_session_call(
     wherry_session *, const void *frame, size_t frame_len, const void **answer, size_t *answer_len);
 

@@ -271,7 +271,8 @@ typedef struct wherry_keys {
 	// exactly once.  each() runs under the key's stripe and must not call keys functions.
 	uint64_t (*scan)(wherry_call *, uint64_t cursor, uint32_t count, uint32_t type,
 	    int32_t (*each)(void *arg, const wherry_key *), void *arg);
-	uint64_t (*count)(wherry_call *); // [worker] keys in the request's namespace
+	// [worker] Keys in the request's namespace.  For a command with key arguments, expired ones count until they are freed.
+	uint64_t (*count)(wherry_call *);
 } wherry_keys;
 
 // [grows] Writes one msgpack value after another.  An array or map is followed by its elements.  [keys]

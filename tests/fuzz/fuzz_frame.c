@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "wherry/status.h"
 #include "wire/inside.h"
 
@@ -267,12 +268,32 @@ static struct wire_limits limits = {.max_frame = 5000,
 static struct stream converse(struct server *server, bool marked, uint32_t cuts, wherry_span input)
 {
 	struct stream s = {.input = input.ptr, .input_left = input.len, .cuts = cuts};
-	REQUIRE(conn_open(server, &s, marked) == WHERRY_OK);
+	int status = conn_open(server, &s, marked);
+	REQUIRE(status == WHERRY_OK || (status == WHERRY_ENOMEM && s.freed));
 	while (!s.freed && happen(&s, server->config.router))
 		;
 	REQUIRE(s.freed); // it ended: nothing was forgotten half-way
 	REQUIRE(server->config.router->sessions == 0 && server->listed == 0 && server->alive == 0);
 	return s;
+}
+
+static uint32_t hunger; // how many allocations succeed, then one fails; repeats
+
+static bool may_alloc(size_t size)
+{
+	static uint32_t count;
+	(void)size;
+	return count++ % 32 != hunger;
+}
+
+// Without memory, connections end; they neither hang nor leak.
+static void starve(struct server *server, bool marked, uint32_t cuts, wherry_span input)
+{
+	hunger = cuts >> 16 & 31;
+	mem_may_alloc = may_alloc;
+	struct stream s = converse(server, marked, cuts, input);
+	mem_may_alloc = NULL;
+	buffer_free(&s.output);
 }
 
 static struct server *make_server(void)
@@ -310,6 +331,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	                        : whole.output.len >= pieces.output.len);
 	whole.output.len = pieces.output.len;
 	REQUIRE(span_equal(buffer_span(&whole.output), buffer_span(&pieces.output)));
+	if (data[1] % 4 == 0)
+		starve(server, marked, cuts, buffer_span(&input));
 	REQUIRE(atomic_load(&server->resend_budget.used) == 0);
 	buffer_free(&whole.output);
 	buffer_free(&pieces.output);

@@ -51,6 +51,17 @@ const char *embed_module_path(const char *name)
 	return path;
 }
 
+const char *embed_temp_dir(void)
+{
+	static _Thread_local char dir[4096];
+	const char *build = getenv("WHERRY_BUILD");
+	if (build == NULL)
+		fail_msg("WHERRY_BUILD must name the build directory");
+	snprintf(dir, sizeof dir, "%s/tests/temp-XXXXXX", build);
+	assert_non_null(mkdtemp(dir));
+	return dir;
+}
+
 static void set_option(wherry_config *config, const char *assignment)
 {
 	const char *equals = strchr(assignment, '=');

@@ -74,6 +74,9 @@ void embed_expect_text(char *got, const char *want, int is_pattern, const char *
 // The path of a module: NAME.so of the build's modules, or of the test modules.  Lent until the next call.
 const char *embed_module_path(const char *name);
 
+// A new empty directory in the build, for the caller to remove.  Lent until the next call.
+const char *embed_temp_dir(void);
+
 // The translation alone.  A line that is no command line fails the test.
 void embed_encode(const char *line, struct buffer *frame);
 char *embed_decode(wherry_span answers); // responses, as above

@@ -20,9 +20,9 @@ LAYERS = {
     "module": {"base", "codec", "store", "bus", "run", "module"},
 }
 
-# The one place in broker/ for each library.
+# The one place in broker/ for each library.  NNG's is behind the seam of wire/stream.h.
 HOMES = {
-    r"nng/": r"wire/stream_nng\.c",
+    r"nng/": r"wire/\w+_nng\.[ch]",
     r"sodium(\.h|/)": r"base/hash\.c",
     r"msgpack(\.h|/)": r"codec/pack\.c",
     r"confuse\.h": r"config\w*\.c",

@@ -34,6 +34,24 @@ static void a_request_sees_what_came_before_in_its_frame(void **state)
 	embed_close(b);
 }
 
+static void a_closed_session_answers_no_more(void **state)
+{
+	(void)state;
+	struct embed *b = embed_open("kv");
+	wherry_session *s;
+	const void *answer;
+	size_t len;
+	struct buffer frame = {0};
+	assert_int_equal(wherry_session_open(embed_broker(b), &s), WHERRY_OK);
+	embed_encode("session.close", &frame);
+	assert_int_equal(wherry_session_call(s, frame.data, frame.len, &answer, &len), WHERRY_OK);
+	assert_int_equal(wherry_session_call(s, frame.data, frame.len, &answer, &len), WHERRY_ESTALE);
+	assert_int_equal(len, 0);
+	buffer_free(&frame);
+	wherry_session_close(s);
+	embed_close(b);
+}
+
 struct worker {
 	struct embed_session *session;
 	int id;
@@ -203,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(two_brokers_know_nothing_of_each_other),
 	    cmocka_unit_test(a_request_sees_what_came_before_in_its_frame),
+	    cmocka_unit_test(a_closed_session_answers_no_more),
 	    cmocka_unit_test(sessions_of_many_threads_lose_nothing),
 	    cmocka_unit_test(bombs_cost_little),
 	    cmocka_unit_test(long_lists_of_wrong_arguments_cost_little),

@@ -187,17 +187,15 @@ static void copy_file(const char *from, const char *into)
 
 static char *copy_of(const char *module)
 {
-	static char path[256];
-	char dir[] = "/tmp/wherry-test-XXXXXX";
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/%s.so", dir, module);
+	static char path[4200];
+	snprintf(path, sizeof(path), "%s/%s.so", embed_temp_dir(), module);
 	copy_file(embed_module_path(module), path);
 	return path;
 }
 
 static void remove_copy(const char *path)
 {
-	char dir[256];
+	char dir[4200];
 	unlink(path);
 	snprintf(dir, sizeof(dir), "%s", path);
 	*strrchr(dir, '/') = 0;

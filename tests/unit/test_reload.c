@@ -88,7 +88,7 @@ static void who_waits_is_told_to_try_again(void **state)
 
 static void rename_into(const char *module, const char *path)
 {
-	char command[9000];
+	char command[20000];
 	snprintf(command, sizeof(command), "cp '%s' '%s.new' && mv '%s.new' '%s'", embed_module_path(module),
 	         path, path, path);
 	assert_int_equal(system(command), 0);
@@ -97,8 +97,8 @@ static void rename_into(const char *module, const char *path)
 static void a_broken_file_leaves_the_old_copy_serving(void **state)
 {
 	(void)state;
-	char dir[] = "/tmp/wherry-test-XXXXXX", path[64], line[128];
-	assert_non_null(mkdtemp(dir));
+	char dir[4096], path[4200], line[4300];
+	snprintf(dir, sizeof(dir), "%s", embed_temp_dir());
 	snprintf(path, sizeof(path), "%s/m.so", dir);
 	rename_into("counter", path);
 	struct embed *b = embed_open("");
@@ -129,8 +129,8 @@ static void a_broken_file_leaves_the_old_copy_serving(void **state)
 static void a_reload_makes_no_circle_of_needs(void **state)
 {
 	(void)state;
-	char dir[] = "/tmp/wherry-test-XXXXXX", path[64], line[128];
-	assert_non_null(mkdtemp(dir));
+	char dir[4096], path[4200], line[4300];
+	snprintf(dir, sizeof(dir), "%s", embed_temp_dir());
 	snprintf(path, sizeof(path), "%s/m.so", dir);
 	rename_into("counter", path);
 	struct embed *b = embed_open("");

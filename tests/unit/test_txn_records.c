@@ -82,33 +82,46 @@ static void many_records_undone_and_done(void **state)
 	world_close(&w);
 }
 
+static void fill_in_order(struct world *w, unsigned count)
+{
+	char subkey[16];
+	world_begin(w, "a", NULL);
+	assert_ok(txn_put_head(w->txn, 0, w->type, text("")));
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(subkey, sizeof(subkey), "%06u", i);
+		assert_ok(txn_put(w->txn, 0, text(subkey), text(subkey)));
+	}
+	world_commit(w);
+}
+
+// Takes all out, and copies the key to "b" when half of them are gone: with leaves that stay empty until the commit.
+static void take_all(struct world *w, unsigned count)
+{
+	char subkey[16];
+	world_begin(w, "a", "b", NULL);
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(subkey, sizeof(subkey), "%06u", i);
+		assert_ok(txn_del(w->txn, 0, text(subkey)));
+		if (i == count / 2)
+			assert_ok(txn_copy(w->txn, 0, 1));
+	}
+}
+
 static void all_records_taken_and_put_back(void **state)
 {
 	(void)state;
 	struct world w;
 	world_open(&w, true);
-	char subkey[16];
-	world_begin(&w, "a", NULL);
-	assert_ok(txn_put_head(w.txn, 0, w.type, text("")));
-	for (unsigned i = 0; i < 500; i++) {
-		snprintf(subkey, sizeof(subkey), "%06u", i);
-		assert_ok(txn_put(w.txn, 0, text(subkey), text(subkey)));
-	}
-	world_commit(&w);
+	fill_in_order(&w, 500);
 	struct digest before = world_digest(&w);
-	world_begin(&w, "a", "b", NULL);
-	for (unsigned i = 0; i < 500; i++) {
-		snprintf(subkey, sizeof(subkey), "%06u", i);
-		assert_ok(txn_del(w.txn, 0, text(subkey)));
-		if (i == 250)
-			assert_ok(txn_copy(w.txn, 0, 1)); // with leaves that are empty until the commit
-	}
+	take_all(&w, 500);
 	wherry_cursor cursor;
 	wherry_span found, value;
 	assert_ok(txn_seek(w.txn, 0, text(""), 1, &cursor));
 	assert_int_equal(txn_next(&cursor, &found, &value), WHERRY_ENOKEY);
 	assert_ok(txn_seek_rank(w.txn, 1, -1, -1, &cursor));
 	for (unsigned i = 499; i > 250; i--) {
+		char subkey[16];
 		snprintf(subkey, sizeof(subkey), "%06u", i);
 		assert_ok(txn_next(&cursor, &found, &value));
 		assert_span(found, subkey);
@@ -120,18 +133,23 @@ static void all_records_taken_and_put_back(void **state)
 	world_undo(&w);
 	struct digest after = world_digest(&w);
 	assert_memory_equal(&after, &before, sizeof(after));
-	world_begin(&w, "a", "b", NULL);
-	for (unsigned i = 0; i < 500; i++) {
-		snprintf(subkey, sizeof(subkey), "%06u", i);
-		assert_ok(txn_del(w.txn, 0, text(subkey)));
-		if (i == 250)
-			assert_ok(txn_copy(w.txn, 0, 1));
-	}
+	world_close(&w);
+}
+
+static void all_records_taken_for_good(void **state)
+{
+	(void)state;
+	struct world w;
+	world_open(&w, true);
+	fill_in_order(&w, 500);
+	take_all(&w, 500);
 	world_commit(&w);
-	world_begin(&w, "a", NULL);
 	struct txn_view view;
+	world_begin(&w, "a", "b", NULL);
 	assert_ok(txn_open(w.txn, 0, w.type, &view)); // the module says whether an empty one goes
 	assert_int_equal(view.records, 0);
+	assert_ok(txn_open(w.txn, 1, w.type, &view));
+	assert_int_equal(view.records, 249);
 	txn_unlock(w.txn);
 	world_close(&w);
 }
@@ -319,6 +337,7 @@ int main(void)
 	    cmocka_unit_test(records_come_and_go),
 	    cmocka_unit_test(many_records_undone_and_done),
 	    cmocka_unit_test(all_records_taken_and_put_back),
+	    cmocka_unit_test(all_records_taken_for_good),
 	    cmocka_unit_test(cursors_walk_both_ways),
 	    cmocka_unit_test(cursors_are_stale_after_a_change),
 	    cmocka_unit_test(a_list_grows_everywhere),

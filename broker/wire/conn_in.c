@@ -2,11 +2,14 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "codec/pack.h"
 #include "wherry/status.h"
 #include "wire/inside.h"
 
-enum { POLLS_IN_VAIN = 6, LINGER_MS = 1000 };
+enum { POLLS_IN_VAIN = 6, SLOW_TURNS = 3, LINGER_MS = 1000 };
+
+static const uint64_t SLOW_NS = 2 * 1000 * 1000;
 
 static struct server *server_of(const struct conn *c)
 {
@@ -279,10 +282,12 @@ static void count_turn(struct conn *c, struct workspace *ws)
 
 static enum turn take_turn(struct conn *c, struct workspace *ws, bool full)
 {
+	uint64_t begin_ns = clock_ticks_ns(&clock_system);
 	atomic_store_explicit(&c->heard_ms, timers_now(server_of(c)->config.timers), memory_order_relaxed);
 	enum turn next = run_input(c, ws, full);
 	conn_send(c, &ws->answers);
 	count_turn(c, ws);
+	c->slow = clock_ticks_ns(&clock_system) - begin_ns < SLOW_NS ? 0 : c->slow + 1;
 	if (next != TURN_ARM)
 		inbox_shrink(&c->in, &ws->room);
 	else if (!inbox_settle(&c->in, &ws->room))
@@ -306,11 +311,17 @@ void conn_arm(struct conn *c)
 	conn_drop(c);
 }
 
+// Its requests take long, and it is not only that this thread was interrupted: with the poller, others would wait for it.
+static bool is_slow(const struct conn *c)
+{
+	return c->slow >= SLOW_TURNS;
+}
+
 static void give_up_turn(struct conn *c, enum turn next)
 {
 	switch (next) {
 	case TURN_ARM:
-		if (!hot_take(&server_of(c)->hot, c))
+		if (is_slow(c) || !hot_take(&server_of(c)->hot, c))
 			conn_arm(c);
 		break;
 	case TURN_AGAIN:
@@ -376,7 +387,7 @@ bool conn_poll(struct conn *c, struct workspace *ws)
 	enum turn next = status == WHERRY_OK ? take_turn(c, ws, false) : TURN_ENDED;
 	c->misses = 0;
 	c->again = next == TURN_AGAIN;
-	if (next == TURN_ARM || next == TURN_AGAIN)
+	if (!is_slow(c) && (next == TURN_ARM || next == TURN_AGAIN))
 		return true;
 	give_up_turn(c, next);
 	return false;

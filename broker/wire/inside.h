@@ -71,6 +71,7 @@ struct conn {
 	struct resend *resend; // REQ, from the first frame on
 	bool again;            // polled: look at what is there before receiving more
 	unsigned misses;       // polls in a row without a byte
+	unsigned slow;         // turns in a row that took long
 	struct conn *hot_next;
 
 	pthread_mutex_t lock; // guards from here ...

@@ -184,7 +184,7 @@ static void connections_are_limited(void **state)
 	assert_true(sp_open(&b, w->url[WIRED_IPC], REQ) > 0);
 	assert_int_equal(sp_open(&c, w->url[WIRED_TCP], PAIR1), -1);
 	sp_disconnect(&c);
-	assert_int_equal(wired_stats(w).refused, 1);
+	WIRED_WAIT(w, stats.refused == 1);
 	sp_disconnect(&a);
 	WIRED_WAIT(w, stats.connections == 1);
 	assert_served(w->url[WIRED_TCP]);

@@ -56,21 +56,20 @@ static void ask(nng_socket socket, const char *line)
 
 static void expect_answer(nng_socket socket, const char *wanted)
 {
-	void *bytes = NULL;
-	size_t len = 0;
-	assert_int_equal(nng_recv(socket, &bytes, &len, NNG_FLAG_ALLOC), 0);
-	char *got = embed_decode(span_of(bytes, len));
+	nng_msg *m;
+	assert_int_equal(nng_recvmsg(socket, &m, 0), 0);
+	char *got = embed_decode(span_of(nng_msg_body(m), nng_msg_len(m)));
 	assert_string_equal(got, wanted);
 	free(got);
-	nng_free(bytes, len);
+	nng_msg_free(m);
 }
 
 static size_t answer_len(nng_socket socket)
 {
-	void *bytes = NULL;
-	size_t len = 0;
-	assert_int_equal(nng_recv(socket, &bytes, &len, NNG_FLAG_ALLOC), 0);
-	nng_free(bytes, len);
+	nng_msg *m;
+	assert_int_equal(nng_recvmsg(socket, &m, 0), 0);
+	size_t len = nng_msg_len(m);
+	nng_msg_free(m);
 	return len;
 }
 

@@ -36,7 +36,7 @@ enum { LISTEN_OPTIONS = sizeof(listen_option_names) / sizeof(listen_option_names
 // Answers -1, which is what libconfuse's callbacks fail with.
 static int fail_at(cfg_t *section, const char *message)
 {
-	char copy[MESSAGE_ROOM]; // message may be config->why itself
+	char copy[sizeof(((wherry_config *)0)->why)]; // message may be config->why itself
 	snprintf(copy, sizeof(copy), "%s", message);
 	config_fail(reading.config, WHERRY_EARG, "%s:%d: %s", reading.name, section->line, copy);
 	return -1;

@@ -48,6 +48,7 @@ bool exchange_take(struct exchange *x, const struct buffer *out, size_t from, st
 	pthread_mutex_lock(&x->lock);
 	buffer_append(&x->bytes, out->data + from, out->len - from);
 	bool ok = !x->bytes.failed && !out->failed;
+	x->bytes.failed = !ok;
 	if (ok) {
 		x->marks = *marks;
 		*marks = (struct marks){0};
@@ -181,7 +182,7 @@ void exchange_done(struct router *r, struct exchange *x, size_t place, const str
 		late.at = x->late_bytes.len;
 		late.len = bytes->len;
 		buffer_append(&x->late_bytes, bytes->data, bytes->len);
-		if (x->late_bytes.failed || !mark_add(&x->late, &late))
+		if (bytes->failed || x->late_bytes.failed || !mark_add(&x->late, &late))
 			x->bytes.failed = true;
 	}
 	bool last = --x->waiting == 0;

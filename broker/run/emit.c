@@ -41,12 +41,12 @@ void emits_publish(struct router *r, struct worker *w, uint64_t gate)
 		return;
 	if (gate > store_durable_lsn(store)) {
 		pthread_mutex_lock(&r->held_lock);
-		bool held = gate > store_durable_lsn(store) && !store_failed(store);
-		if (held)
+		bool durable = gate <= store_durable_lsn(store);
+		if (!durable && !store_failed(store))
 			keep(r, &w->emits, gate);
 		pthread_mutex_unlock(&r->held_lock);
 		store_want_flush(store, gate);
-		if (held || store_failed(store))
+		if (!durable)
 			return;
 	}
 	publish_all(r, w->emits.data, w->emits.len);

@@ -80,6 +80,7 @@ struct worker {
 	struct txn *txn;
 	struct request sliced[WINDOW_SLICED];
 	struct bound bound[WINDOW_BOUND];
+	const void *ahead[WINDOW_BOUND]; // bodies of the frames that are bound ahead, one request each
 	wherry_value *args;
 	struct key_ref *keys;
 	uint32_t *slots;
@@ -152,13 +153,16 @@ struct parked {
 	enum parked_state state;
 	bool fresh;               // has not run: it queued behind woken ones
 	bool rewake;              // woken while it ran
+	bool time_up;             // its time ran out while it was woken or ran
+	bool timed;               // the timer runs
+	bool has_timer;           // it was started, and may be firing still
 	uint64_t cookie[2];
 	struct timer timer;
-	bool has_timer;
 	struct router *router;
 	struct park_place *places;
 	struct parked *ticket_prev, *ticket_next;   // in its bucket by ticket
 	struct parked *session_prev, *session_next; // of its session
+	struct parked *all_prev, *all_next;         // in router.parked_first
 	struct parked *ready_prev, *ready_next;
 	size_t len;
 	uint8_t bytes[];          // the request object
@@ -201,6 +205,7 @@ struct router {
 	pthread_mutex_t park_lock;
 	struct park_key *park_keys[PARK_BUCKETS];
 	struct parked *parked[PARK_BUCKETS]; // all of them, by ticket
+	struct parked *parked_first, *parked_last; // all of them, oldest first
 	struct parked *ready_first, *ready_last;
 	struct worker *parking;
 	atomic_uint_fast64_t next_ticket;
@@ -279,7 +284,7 @@ static inline bool mark_add(struct marks *m, const struct answer_mark *mark)
 }
 uint64_t marks_gate(const struct marks *);
 struct exchange *exchange_new(struct session *, wherry_span header); // waiting is 1; NULL: no memory
-// Copies the answers [from, out->len) of `out` and takes over the marks; false: no memory.
+// Copies the answers [from, out->len) of `out` and takes over the marks; false: no memory, and nothing will be delivered.
 bool exchange_take(struct exchange *, const struct buffer *out, size_t from, struct marks *);
 // One of those it waited for has ended: the frame (bytes NULL), or a parked request with its answer.  After the last it
 // is delivered, once its gate is durable, and freed.
@@ -309,8 +314,8 @@ uint64_t park_next_ticket(struct router *, const struct bound *); // for a comma
 // The request waits from now on: a new one, or `as->parked` again.  OK; ELIMIT; ENOMEM; ESHUTDOWN (drained, its client
 // gone, or its command another owner's now: run it with WHERRY_WHY_SHUTDOWN).
 int park_register(const struct run_as *, const struct bound *, struct call *, bool fresh);
-void park_signals(struct router *, struct worker *);   // wakes whom the commit signalled
-void park_run_ready(struct router *);                  // runs the woken ones, unless another thread does
+void park_signals(struct router *, struct worker *);   // wakes whom the commit signalled, its stripes still held
+void park_run_ready(struct router *);                  // runs woken ones, unless another thread does; many: the runner
 void park_session_gone(struct router *, struct session *);
 void park_retarget(struct router *, const struct command_table *now); // after a swap; evicts other owners' requests
 void parked_free(struct parked *); // out of all lists; not under park_lock
@@ -320,6 +325,7 @@ void park_wake_all(struct router *, uint32_t why);
 // runner.c
 int runner_open(struct router *);
 void runner_stop(struct router *);
+void runner_close(struct router *); // nobody calls runner_drain_ready() any more
 void runner_drain_ready(struct router *); // let the runner run the woken ones
 
 void session_unpark(struct router *, struct session *); // one parked request less

@@ -76,7 +76,10 @@ static void show_key(const struct call *c, const struct txn_view *view, wherry_k
 	    .records = view->records,
 	    .bytes = view->bytes,
 	};
-	memcpy(out, &key, out->size < sizeof(key) ? out->size : sizeof(key));
+	if (out->size >= sizeof(key))
+		*out = key;
+	else
+		memcpy(out, &key, out->size);
 }
 
 static int wrong_type(struct call *c, uint32_t slot, uint32_t type)
@@ -330,11 +333,14 @@ int32_t call_emit(wherry_call *face, wherry_span topic, wherry_span payload, whe
 	if (why != NULL)
 		return call_fail(face, WHERRY_EARG, why);
 	struct buffer *b = &c->worker->emits;
+	size_t before = b->len;
 	const wherry_span part[3] = {topic, payload, headers};
 	for (int i = 0; i < 3; i++)
 		buffer_append(b, &part[i].len, sizeof(part[i].len));
 	for (int i = 0; i < 3; i++)
 		buffer_append(b, part[i].ptr, part[i].len);
+	if (b->failed)
+		b->len = before; // a module may go on without it
 	return b->failed ? WHERRY_ENOMEM : WHERRY_OK;
 }
 

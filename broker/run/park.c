@@ -86,9 +86,12 @@ static void timed_out(struct timer *timer)
 	struct parked *p = (struct parked *)((char *)timer - offsetof(struct parked, timer));
 	struct router *r = p->router;
 	lock(r);
+	p->timed = false;
 	if (p->state == PARKED_WAITING) {
 		p->fresh = false;
 		parked_make_ready(p, WHERRY_WHY_TIMEOUT);
+	} else {
+		p->time_up = true;
 	}
 	unlock(r);
 	runner_drain_ready(r);
@@ -100,6 +103,19 @@ static int64_t timeout_of(const struct router *r, const struct call *c, bool fre
 	int64_t most = c->session != NULL && !c->session->duplex ? r->config.limits->park_ms : -1;
 	int64_t wanted = fresh ? -1 : c->park_timeout_ms;
 	return wanted < 0 || (most >= 0 && most < wanted) ? most : wanted;
+}
+
+// Under the lock.  A request that parks again waits no longer for it: of its times the earliest counts.  False: no memory.
+static bool start_timer(struct parked *p, int64_t timeout_ms)
+{
+	struct timers *timers = p->router->config.timers;
+	int64_t due_ms = timers_now(timers) + timeout_ms;
+	if (timeout_ms < 0 || p->time_up || (p->timed && p->timer.due_ms <= due_ms))
+		return true;
+	if (timer_start(timers, &p->timer, due_ms) != WHERRY_OK)
+		return false;
+	p->timed = p->has_timer = true;
+	return true;
 }
 
 void parked_free(struct parked *p)
@@ -184,25 +200,50 @@ static bool may_wait(struct router *r, const struct session *s, const struct com
 	return now != NULL && !atomic_load(&r->draining) && (s == NULL || !atomic_load(&s->ended));
 }
 
+// Under the lock: it waits again; what came while it ran wakes it at once.
+static void wait_again(struct parked *p, bool woken)
+{
+	p->fresh = false;
+	p->state = PARKED_WAITING;
+	parked_release(p);
+	if (woken || p->rewake) {
+		p->rewake = false;
+		parked_make_ready(p, WHERRY_WHY_WAKE);
+	} else if (p->time_up) {
+		p->time_up = false;
+		parked_make_ready(p, WHERRY_WHY_TIMEOUT);
+	}
+}
+
 static int park_again(const struct run_as *as, const struct call *c)
 {
 	struct router *r = as->router;
 	struct parked *p = as->parked;
+	int64_t timeout_ms = timeout_of(r, c, false);
 	lock(r);
 	const struct command *now = command_now(r, p->command);
-	bool ok = may_wait(r, p->session, now);
-	if (ok) {
+	int status = may_wait(r, p->session, now) ? WHERRY_OK : WHERRY_ESHUTDOWN;
+	if (status == WHERRY_OK && !start_timer(p, timeout_ms))
+		status = WHERRY_ENOMEM;
+	if (status == WHERRY_OK) {
 		p->command = now;
-		p->fresh = false;
 		memcpy(p->cookie, c->face.cookie, sizeof(p->cookie));
-		p->state = PARKED_WAITING;
-		parked_release(p);
-		if (p->rewake || as->worker->woken)
-			parked_make_ready(p, WHERRY_WHY_WAKE);
-		p->rewake = as->worker->woken = false;
+		wait_again(p, as->worker->woken);
+		as->worker->woken = false;
 	}
 	unlock(r);
-	return ok ? WHERRY_OK : WHERRY_ESHUTDOWN;
+	return status;
+}
+
+// Under the lock: into all lists, with its timer.  False: no memory, and in none.
+static bool link_timed(struct parked *p, const struct worker *w, const struct bound *b, int64_t timeout_ms)
+{
+	if (!parked_link(p, w, b))
+		return false;
+	if (start_timer(p, timeout_ms))
+		return true;
+	parked_unlink(p);
+	return false;
 }
 
 static int park_link(const struct run_as *as, const struct bound *b, const struct call *c, struct parked *p)
@@ -214,14 +255,12 @@ static int park_link(const struct run_as *as, const struct bound *b, const struc
 	p->command = command_now(r, b->command);
 	if (!may_wait(r, p->session, p->command))
 		status = WHERRY_ESHUTDOWN;
-	else if (!parked_link(p, as->worker, b))
+	else if (!link_timed(p, as->worker, b, timeout_ms))
 		status = WHERRY_ENOMEM;
 	if (status == WHERRY_OK) {
 		if (p->session != NULL)
 			atomic_fetch_add(&p->session->parked, 1);
 		memcpy(p->cookie, c->face.cookie, sizeof(p->cookie));
-		p->has_timer = timeout_ms >= 0 && timer_start(r->config.timers, &p->timer,
-		                                      timers_now(r->config.timers) + timeout_ms) == WHERRY_OK;
 		if (as->worker->woken)
 			parked_make_ready(p, WHERRY_WHY_WAKE);
 		as->worker->woken = false;
@@ -244,7 +283,6 @@ int park_register(const struct run_as *as, const struct bound *b, struct call *c
 	int status = give_exchange(as, b, p) ? park_link(as, b, c, p) : WHERRY_ENOMEM;
 	if (status != WHERRY_OK) {
 		return_exchange(as, p);
-		p->has_timer = false;
 		parked_free(p);
 	} else if (fresh) {
 		park_nudge_fresh(r, c->ticket);
@@ -307,13 +345,11 @@ int router_wake(struct router *r, uint64_t ticket)
 void park_wake_all(struct router *r, uint32_t why)
 {
 	lock(r);
-	for (int i = 0; i < PARK_BUCKETS; i++) {
-		for (struct parked *p = r->parked[i]; p != NULL; p = p->ticket_next) {
-			if (p->state != PARKED_WAITING)
-				continue;
-			p->fresh = false;
-			parked_make_ready(p, why);
-		}
+	for (struct parked *p = r->parked_first; p != NULL; p = p->all_next) {
+		if (p->state != PARKED_WAITING)
+			continue;
+		p->fresh = false;
+		parked_make_ready(p, why);
 	}
 	unlock(r);
 	runner_drain_ready(r);

@@ -74,6 +74,9 @@ static void list_in(struct parked *p)
 	if (*head != NULL)
 		(*head)->ticket_prev = p;
 	*head = p;
+	p->all_prev = p->router->parked_last;
+	*(p->all_prev != NULL ? &p->all_prev->all_next : &p->router->parked_first) = p;
+	p->router->parked_last = p;
 	if (p->session == NULL)
 		return;
 	p->session_next = p->session->waiting;
@@ -88,6 +91,8 @@ static void list_out(struct parked *p)
 	*(p->ticket_prev != NULL ? &p->ticket_prev->ticket_next : head) = p->ticket_next;
 	if (p->ticket_next != NULL)
 		p->ticket_next->ticket_prev = p->ticket_prev;
+	*(p->all_prev != NULL ? &p->all_prev->all_next : &p->router->parked_first) = p->all_next;
+	*(p->all_next != NULL ? &p->all_next->all_prev : &p->router->parked_last) = p->all_prev;
 	if (p->session == NULL)
 		return;
 	*(p->session_prev != NULL ? &p->session_prev->session_next : &p->session->waiting) = p->session_next;

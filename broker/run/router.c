@@ -33,6 +33,17 @@ static void worker_reset(struct worker *w)
 	w->exchange = NULL;
 }
 
+// An answer that there is no memory for can't be told: the session ends.
+static enum frame_result answered(struct frame *f)
+{
+	if (!f->out->failed)
+		return FRAME_ANSWERED;
+	f->session->ops->close(f->session, "out of memory");
+	f->out->len = f->from;
+	f->out->failed = false;
+	return FRAME_LATE;
+}
+
 static enum frame_result bad_frame(struct frame *f)
 {
 	char text[160];
@@ -41,7 +52,7 @@ static enum frame_result bad_frame(struct frame *f)
 	f->out->len = f->from;
 	struct pack_error e = {WHERRY_EARG, text, -1, -1, NULL};
 	pack_error_response(f->out, false, 0, &e);
-	return FRAME_ANSWERED;
+	return answered(f);
 }
 
 // One envelope, or why it is none: all are looked at before anything runs.
@@ -87,12 +98,18 @@ static void run_one(struct frame *f, const struct bound *b, int64_t now_ms)
 	run_request(&as, b);
 }
 
-static void prefetch(struct frame *f, size_t bound)
+static void prefetch(struct router *r, const struct worker *w, size_t bound)
 {
-	struct worker *w = f->worker;
 	for (size_t i = 0; i < bound; i++)
 		for (uint32_t k = 0; k < w->bound[i].key_count; k++)
-			store_prefetch_entry(f->router->config.store, w->bound[i].ns, w->keys[w->bound[i].keys + k].hash);
+			store_prefetch_entry(r->config.store, w->bound[i].ns, w->keys[w->bound[i].keys + k].hash);
+}
+
+static void window_clear(struct worker *w)
+{
+	w->arg_count = w->key_count = 0;
+	buffer_clear(&w->scratch);
+	buffer_clear(&w->texts);
 }
 
 // Requests run one after another, but were bound together: one may have changed what a later one was bound to.
@@ -110,16 +127,14 @@ static void bind_late(struct frame *f, size_t i, size_t count)
 static void run_bound(struct frame *f, const struct request *requests, size_t count)
 {
 	struct worker *w = f->worker;
-	w->arg_count = w->key_count = 0;
-	buffer_clear(&w->scratch);
-	buffer_clear(&w->texts);
+	window_clear(w);
 	size_t bound = 0;
 	for (size_t i = 0; i < count; i++)
 		if (requests[i].kind != REQUEST_RESPONSE)
 			bind_request(f->router, f->table, f->session, w, &requests[i], &w->bound[bound++]);
 	bind_settle(w, w->bound, bound);
 	if (bound > 1)
-		prefetch(f, bound);
+		prefetch(f->router, w, bound);
 	int64_t now_ms = clock_unix_ms(f->router->config.clock);
 	for (size_t i = 0; i < bound; i++) {
 		bind_late(f, i, bound);
@@ -176,10 +191,7 @@ static enum frame_result answer(struct frame *f)
 
 static enum frame_result run_frame(struct frame *f, wherry_span body)
 {
-	worker_reset(f->worker);
-	WORKER_COUNT(f->worker, frames, 1);
 	bool sound = run_all(f, body);
-	worker_count(f->worker);
 	return sound ? answer(f) : bad_frame(f);
 }
 
@@ -187,24 +199,90 @@ static enum frame_result no_worker(struct frame *f)
 {
 	struct pack_error e = {WHERRY_ENOMEM, NULL, -1, -1, NULL};
 	pack_error_response(f->out, false, 0, &e);
-	return FRAME_ANSWERED;
+	return answered(f);
+}
+
+// --- frames that came together ----------------------------------------------------------------------------------------
+
+void router_turn_begin(struct router_turn *t, struct router *r, struct session *s)
+{
+	*t = (struct router_turn){.router = r, .session = s, .token = grace_enter(&r->grace)};
+	t->table = atomic_load_explicit(&r->table, memory_order_acquire);
+	t->worker = worker_take(r);
+}
+
+void router_turn_end(struct router_turn *t)
+{
+	if (t->worker != NULL) {
+		worker_count(t->worker);
+		worker_give(t->router, t->worker);
+	}
+	grace_leave(&t->router->grace, t->token);
+	park_run_ready(t->router);
+}
+
+// Only what is one sound request: the others take the way on which everything is told.
+bool router_turn_ahead(struct router_turn *t, wherry_span body)
+{
+	struct worker *w = t->worker;
+	if (w == NULL || t->next > 0 || t->ahead == WINDOW_BOUND)
+		return false;
+	struct codec_limits limits = router_codec_limits(t->router);
+	struct cursor at = cursor_of(body);
+	struct request *request = &w->sliced[t->ahead];
+	const char *why;
+	size_t fault;
+	if (cursor_check(body, &limits, &why, &fault) != 1 || request_slice(&at, request, &why) != WHERRY_OK ||
+	    request->kind == REQUEST_RESPONSE)
+		return false;
+	if (t->ahead == 0)
+		window_clear(w);
+	bind_request(t->router, t->table, t->session, w, request, &w->bound[t->ahead]);
+	w->ahead[t->ahead++] = body.ptr;
+	return true;
+}
+
+static enum frame_result run_ahead(struct router_turn *t, struct frame *f)
+{
+	struct worker *w = t->worker;
+	if (t->next == 0) {
+		bind_settle(w, w->bound, t->ahead);
+		prefetch(t->router, w, t->ahead);
+		t->now_ms = clock_unix_ms(t->router->config.clock);
+	}
+	bind_late(f, t->next, t->ahead);
+	run_one(f, &w->bound[t->next], t->now_ms);
+	WORKER_COUNT(w, requests, 1);
+	if (++t->next == t->ahead)
+		t->next = t->ahead = 0;
+	return answer(f);
+}
+
+enum frame_result router_turn_frame(struct router_turn *t, wherry_span header, wherry_span body, struct buffer *out)
+{
+	struct frame f = {.router = t->router,
+	    .session = t->session,
+	    .table = t->table,
+	    .worker = t->worker,
+	    .out = out,
+	    .from = out->len,
+	    .header = header};
+	if (f.worker == NULL)
+		return no_worker(&f);
+	worker_reset(f.worker);
+	WORKER_COUNT(f.worker, frames, 1);
+	if (t->next < t->ahead && f.worker->ahead[t->next] == body.ptr)
+		return run_ahead(t, &f);
+	t->next = t->ahead = 0;
+	return run_frame(&f, body);
 }
 
 enum frame_result router_frame(struct router *r, struct session *s, wherry_span header, wherry_span body, struct buffer *out)
 {
-	unsigned token = grace_enter(&r->grace);
-	struct frame f = {.router = r,
-	    .session = s,
-	    .table = atomic_load_explicit(&r->table, memory_order_acquire),
-	    .worker = worker_take(r),
-	    .out = out,
-	    .from = out->len,
-	    .header = header};
-	enum frame_result result = f.worker != NULL ? run_frame(&f, body) : no_worker(&f);
-	if (f.worker != NULL)
-		worker_give(r, f.worker);
-	grace_leave(&r->grace, token);
-	park_run_ready(r);
+	struct router_turn turn;
+	router_turn_begin(&turn, r, s);
+	enum frame_result result = router_turn_frame(&turn, header, body, out);
+	router_turn_end(&turn);
 	return result;
 }
 
@@ -218,9 +296,7 @@ void run_internal(struct router *r, uint32_t ns, wherry_span request, struct buf
 		struct request sliced;
 		const char *why;
 		request_slice(&at, &sliced, &why);
-		w->arg_count = w->key_count = 0;
-		buffer_clear(&w->scratch);
-		buffer_clear(&w->texts);
+		window_clear(w);
 		worker_reset(w);
 		bind_internal(r, atomic_load(&r->table), ns, w, &sliced, &w->bound[0]);
 		bind_settle(w, w->bound, 1);
@@ -229,6 +305,8 @@ void run_internal(struct router *r, uint32_t ns, wherry_span request, struct buf
 		run_request(&as, &w->bound[0]);
 		worker_count(w);
 		worker_give(r, w);
+	} else {
+		log_event(r->config.log, WHERRY_LOG_ERROR, "request lost", "reason", "out of memory", NULL);
 	}
 	grace_leave(&r->grace, token);
 	park_run_ready(r);
@@ -290,8 +368,9 @@ int router_open(struct router **out, const struct router_config *config)
 	pthread_mutex_init(&r->park_lock, NULL);
 	pthread_mutex_init(&r->held_lock, NULL);
 	int status = runner_open(r);
-	*out = r;
-	if (status != WHERRY_OK)
+	if (status == WHERRY_OK)
+		*out = r;
+	else
 		router_close(r);
 	return status;
 }
@@ -305,7 +384,7 @@ void router_drain(struct router *r)
 void router_close(struct router *r)
 {
 	runner_stop(r);
-	park_run_ready(r);
+	runner_close(r);
 	router_durable(r, store_durable_lsn(r->config.store), true);
 	for (int i = 0; i < GRACE_SLOTS; i++)
 		worker_free(r, atomic_exchange(&r->pool[i], NULL));

@@ -62,6 +62,30 @@ enum frame_result {
 // once, EARG with id nil.
 enum frame_result router_frame(struct router *, struct session *, wherry_span header, wherry_span body, struct buffer *out);
 
+// The same for many frames of one session that came together: what they share is done once, and small ones can be looked
+// at ahead, so that the memory that they need is on its way when they run.  Between begin and end the commands in force
+// stay in force: nothing may wait there.  The thread that began it ends it.
+struct router_turn {
+	struct router *router;
+	struct session *session;
+	const struct command_table *table;
+	struct worker *worker; // NULL: no memory
+	unsigned token, ahead, next;
+	int64_t now_ms;
+};
+
+void router_turn_begin(struct router_turn *, struct router *, struct session *);
+// A frame that will be run soon, after those that were named before it; false: not this one now.  The body stays where it
+// is until it has run, or the turn ends.
+bool router_turn_ahead(struct router_turn *, wherry_span body);
+static inline unsigned router_turn_ahead_left(const struct router_turn *t)
+{
+	return t->ahead - t->next;
+}
+enum frame_result router_turn_frame(
+    struct router_turn *, wherry_span header, wherry_span body, struct buffer *out);
+void router_turn_end(struct router_turn *);
+
 // Runs one request object as the broker itself, soon, on a worker: wherry_host.submit, alarms, timers.  Copies it.
 // An INTERNAL command is allowed.  ENOMEM, EARG (not a request), ESHUTDOWN.
 int router_submit(struct router *, wherry_span request);

@@ -104,10 +104,14 @@ static int check_answer(struct attempt *a)
 static int commit(struct attempt *a)
 {
 	uint64_t lsn = 0;
-	int status = txn_commit(a->as->worker->txn, &lsn);
-	if (status == WHERRY_OK)
-		pack_patch_revisions(&a->call.out, lsn);
-	return status;
+	struct worker *w = a->as->worker;
+	int status = txn_commit(w->txn, &lsn);
+	if (status != WHERRY_OK)
+		return status;
+	pack_patch_revisions(&a->call.out, lsn);
+	if (w->signal_count > 0) // before the stripes are free: whoever comes next queues behind those that are woken
+		park_signals(a->as->router, w);
+	return WHERRY_OK;
 }
 
 // It wants to wait, or to wait again.
@@ -137,6 +141,8 @@ static int run_locked(struct attempt *a)
 	if (status == WHERRY_OK)
 		return commit(a);
 	txn_rollback(as->worker->txn, 0);
+	if (status == WHERRY_PARKED && !as->worker->parking)
+		return failed(a, WHERRY_EINTERNAL, "the module answered PARKED without park()");
 	return status == WHERRY_PARKED ? park(a, false) : status;
 }
 
@@ -255,8 +261,6 @@ static enum run_result finish(struct attempt *a, size_t from, int status)
 		as->out->len = from;
 	else
 		mark(as, request, from, a->gate);
-	if (as->worker->signal_count > 0)
-		park_signals(as->router, as->worker);
 	if (as->worker->emits.len > 0)
 		emits_publish(as->router, as->worker, a->gate);
 	return RUN_ANSWERED;
@@ -266,6 +270,7 @@ enum run_result run_request(const struct run_as *as, const struct bound *b)
 {
 	size_t from = as->out->len;
 	if (b->error.status != WHERRY_OK) {
+		as->worker->last_status = b->error.status;
 		answer_failure(as, b, from, b->error, 0);
 		return RUN_ANSWERED;
 	}

@@ -75,6 +75,7 @@ static void alarm_due(void *arg, uint32_t ns, uint32_t type, wherry_span key)
 
 static void drain_ready(struct router *r)
 {
+	r->runner.drain_ready = false; // set again, should it not come to an end
 	pthread_mutex_unlock(&r->runner.lock);
 	park_run_ready(r);
 	pthread_mutex_lock(&r->runner.lock);
@@ -119,24 +120,30 @@ static void rest(struct router *r, int64_t until_ms)
 	pthread_cond_timedwait(&r->runner.wake, &r->runner.lock, &at);
 }
 
+// Some of each, so that none keeps another from running.  False: there was nothing.
+static bool run_some(struct router *r)
+{
+	struct runner *me = &r->runner;
+	bool woken = me->drain_ready, submitted = me->first != NULL;
+	if (woken)
+		drain_ready(r);
+	if (submitted)
+		run_submitted(r);
+	bool due = me->due_ms <= clock_unix_ms(r->config.clock);
+	if (due)
+		expire(r);
+	return woken || submitted || due;
+}
+
 static void *runner_main(void *arg)
 {
 	struct router *r = arg;
 	struct runner *me = &r->runner;
 	pthread_setname_np(pthread_self(), "wherry:runner");
 	pthread_mutex_lock(&me->lock);
-	while (!me->stop || me->first != NULL) {
-		if (me->drain_ready) {
-			me->drain_ready = false;
-			drain_ready(r);
-		} else if (me->first != NULL) {
-			run_submitted(r);
-		} else if (me->due_ms <= clock_unix_ms(r->config.clock)) {
-			expire(r);
-		} else {
+	while (!me->stop || me->first != NULL || me->drain_ready)
+		if (!run_some(r))
 			rest(r, me->due_ms);
-		}
-	}
 	pthread_mutex_unlock(&me->lock);
 	return NULL;
 }
@@ -173,7 +180,7 @@ int runner_open(struct router *r)
 	return me->started ? WHERRY_OK : WHERRY_EAGAIN;
 }
 
-// What was submitted still runs; then the thread ends.
+// What was submitted, and whoever is woken, still runs; then the thread ends.
 void runner_stop(struct router *r)
 {
 	struct runner *me = &r->runner;
@@ -183,6 +190,11 @@ void runner_stop(struct router *r)
 	pthread_mutex_unlock(&me->lock);
 	if (me->started)
 		pthread_join(me->thread, NULL);
+}
+
+void runner_close(struct router *r)
+{
+	struct runner *me = &r->runner;
 	pthread_mutex_destroy(&me->lock);
 	pthread_cond_destroy(&me->wake);
 }

@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "run/inside.h"
 
+enum { RUN_AT_ONCE = 64 };
+
 static void finish(struct router *r, struct parked *p, const struct buffer *answer, const struct answer_mark *mark)
 {
 	if (p->exchange != NULL)
@@ -25,12 +27,11 @@ static void leave_queues(struct router *r, struct parked *p, bool pass_on)
 	pthread_mutex_unlock(&r->park_lock);
 }
 
-static void drop(struct router *r, struct parked *p)
+static void drop(struct router *r, struct parked *p, const struct buffer *answer)
 {
-	static const struct buffer nothing;
 	static const struct answer_mark none;
 	leave_queues(r, p, true);
-	finish(r, p, &nothing, &none);
+	finish(r, p, answer, &none);
 }
 
 // PARKED: it waits again and must not be touched any more.
@@ -57,17 +58,28 @@ static enum run_result run_again(struct router *r, struct parked *p, struct work
 	return run_request(&as, &bound);
 }
 
+// Of several keys it may have been woken for one and served by another.
+static bool is_unused(const struct parked *p, const struct worker *w)
+{
+	return w->last_status != WHERRY_OK || p->key_count > 1;
+}
+
 static void run_parked(struct router *r, struct parked *p, bool evicted)
 {
-	struct worker *w = p->session != NULL && atomic_load(&p->session->ended) ? NULL : worker_take(r);
+	static const struct buffer nothing, lost = {.failed = true};
+	if (p->session != NULL && atomic_load(&p->session->ended)) {
+		drop(r, p, &nothing);
+		return;
+	}
+	struct worker *w = worker_take(r);
 	if (w == NULL) {
-		drop(r, p);
+		drop(r, p, &lost);
 		return;
 	}
 	struct buffer out = {0};
 	if (run_again(r, p, w, &out, evicted) == RUN_ANSWERED) {
 		struct answer_mark mark = w->marks.count > 0 ? w->marks.row[0] : (struct answer_mark){0};
-		leave_queues(r, p, w->last_status != WHERRY_OK);
+		leave_queues(r, p, is_unused(p, w));
 		finish(r, p, &out, &mark);
 	}
 	worker_count(w);
@@ -75,12 +87,14 @@ static void run_parked(struct router *r, struct parked *p, bool evicted)
 	worker_give(r, w);
 }
 
-// Inside a grace period from before it is taken: its command can't go away meanwhile.
-static bool run_next(struct router *r)
+// Inside a grace period from before it is taken: its command can't go away meanwhile.  After enough of them the runner
+// goes on, or who wakes others would wait for its own answers as long as there is somebody to be woken.
+static bool run_next(struct router *r, bool enough)
 {
 	unsigned token = grace_enter(&r->grace);
 	pthread_mutex_lock(&r->park_lock);
-	struct parked *p = parked_next_ready(r);
+	struct parked *p = enough ? NULL : parked_next_ready(r);
+	bool more = p == NULL && r->ready_first != NULL;
 	if (p != NULL)
 		p->state = PARKED_RUNNING;
 	else
@@ -89,6 +103,8 @@ static bool run_next(struct router *r)
 	if (p != NULL)
 		run_parked(r, p, false);
 	grace_leave(&r->grace, token);
+	if (more)
+		runner_drain_ready(r);
 	return p != NULL;
 }
 
@@ -101,7 +117,7 @@ void park_run_ready(struct router *r)
 	if (mine)
 		r->draining_ready = true;
 	pthread_mutex_unlock(&r->park_lock);
-	while (mine && run_next(r))
+	for (int ran = 0; mine && run_next(r, ran == RUN_AT_ONCE); ran++)
 		;
 }
 
@@ -114,6 +130,7 @@ void park_session_gone(struct router *r, struct session *s)
 		if (p->state != PARKED_WAITING)
 			continue; // woken ones see that the session has ended when they run
 		parked_unlink(p);
+		p->state = PARKED_RUNNING; // its timer may fire until it is freed
 		p->ready_next = gone;
 		gone = p;
 	}
@@ -129,24 +146,23 @@ void park_session_gone(struct router *r, struct session *s)
 // Whose command is gone or another owner's now.  Still in its queues, and counted as ready, until it has run.
 static struct parked *evict(struct router *r, const struct command_table *now)
 {
-	struct parked *out = NULL;
-	for (int i = 0; i < PARK_BUCKETS; i++) {
-		for (struct parked *p = r->parked[i]; p != NULL; p = p->ticket_next) {
-			const struct command *c = command_find(now, span_text(p->command->name));
-			if (c != NULL && c->owner == p->command->owner) {
-				p->command = p->state == PARKED_RUNNING ? p->command : c;
-				continue;
-			}
-			if (p->state == PARKED_RUNNING)
-				continue; // it sees the new table when it wants to park again
-			p->fresh = false;
-			if (p->state == PARKED_WAITING)
-				parked_make_ready(p, WHERRY_WHY_SHUTDOWN);
-			parked_unready(p);
-			p->state = PARKED_RUNNING;
-			p->ready_next = out;
-			out = p;
+	struct parked *out = NULL, **end = &out;
+	for (struct parked *p = r->parked_first; p != NULL; p = p->all_next) {
+		if (p->state == PARKED_RUNNING)
+			continue; // it sees the new table when it wants to park again
+		const struct command *c = command_find(now, span_text(p->command->name));
+		if (c != NULL && c->owner == p->command->owner) {
+			p->command = c;
+			continue;
 		}
+		p->fresh = false;
+		if (p->state == PARKED_WAITING)
+			parked_make_ready(p, WHERRY_WHY_SHUTDOWN);
+		parked_unready(p);
+		p->state = PARKED_RUNNING;
+		p->ready_next = NULL;
+		*end = p;
+		end = &p->ready_next;
 	}
 	return out;
 }

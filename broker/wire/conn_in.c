@@ -7,7 +7,7 @@
 #include "wherry/status.h"
 #include "wire/inside.h"
 
-enum { POLLS_IN_VAIN = 6, SLOW_TURNS = 3, LINGER_MS = 1000 };
+enum { SLOW_TURNS = 3, LINGER_MS = 1000, AHEAD_BYTES = 512 };
 
 static const uint64_t SLOW_NS = 2 * 1000 * 1000;
 
@@ -83,15 +83,30 @@ static void answer_again(struct conn *c, struct workspace *ws, wherry_span heade
 	SERVER_COUNT(server_of(c), resent, 1);
 }
 
-static enum frame_result run(struct conn *c, const struct sp_frame *frame, struct buffer *answers)
+static struct router_turn *turn_of(struct conn *c, struct workspace *ws)
 {
-	return router_frame(server_of(c)->config.router, &c->session, frame->header, frame->body, answers);
+	if (!ws->turning)
+		router_turn_begin(&ws->turn, server_of(c)->config.router, &c->session);
+	ws->turning = true;
+	return &ws->turn;
+}
+
+static void end_turn(struct workspace *ws)
+{
+	if (ws->turning)
+		router_turn_end(&ws->turn);
+	ws->turning = false;
+}
+
+static enum frame_result run(struct conn *c, const struct sp_frame *frame, struct workspace *ws)
+{
+	return router_turn_frame(turn_of(c, ws), frame->header, frame->body, &ws->answers);
 }
 
 static void run_duplex(struct conn *c, const struct sp_frame *frame, struct workspace *ws)
 {
 	size_t begin = sp_frame_open(&c->form, frame->header, &ws->answers), body = ws->answers.len;
-	run(c, frame, &ws->answers);
+	run(c, frame, ws);
 	if (ws->answers.len == body) {
 		ws->answers.len = begin;
 		return;
@@ -105,7 +120,7 @@ static bool run_new(struct conn *c, const struct sp_frame *frame, struct workspa
 {
 	struct buffer *answers = &ws->answers;
 	size_t begin = sp_frame_open(&c->form, frame->header, answers), body = answers->len;
-	if (run(c, frame, answers) == FRAME_LATE) {
+	if (run(c, frame, ws) == FRAME_LATE) {
 		answers->len = begin;
 		return resend_late(c->resend);
 	}
@@ -179,12 +194,27 @@ static bool is_choked(struct conn *c, struct workspace *ws)
 	return !conn_has_room(c);
 }
 
+// Names the small frames behind the first to the router, and the first with them: they run right after one another.
+static void look_ahead(struct conn *c, struct workspace *ws, struct sp_frame frame)
+{
+	wherry_span rest = inbox_unread(&c->in);
+	uint64_t most = (uint64_t)limit_of(&server_of(c)->config.limits->max_frame);
+	int status = WHERRY_OK;
+	while (status == WHERRY_OK && !frame.dropped && frame.body.len <= AHEAD_BYTES && rest.len > frame.size &&
+	       router_turn_ahead(turn_of(c, ws), frame.body)) {
+		rest = span_of((const uint8_t *)rest.ptr + frame.size, rest.len - frame.size);
+		status = sp_frame_read(&c->form, rest, most, &frame);
+	}
+}
+
 static int next_frame(struct conn *c, struct workspace *ws)
 {
 	struct sp_frame frame;
 	int64_t most = limit_of(&server_of(c)->config.limits->max_frame);
 	int status = sp_frame_read(&c->form, inbox_unread(&c->in), (uint64_t)most, &frame);
 	c->in.need = frame.size;
+	if (status == WHERRY_OK && (!ws->turning || router_turn_ahead_left(&ws->turn) == 0))
+		look_ahead(c, ws, frame);
 	if (status == WHERRY_ELIMIT)
 		refuse_oversize(c, &frame, ws);
 	else if (status == WHERRY_OK && !run_frame(c, &frame, ws))
@@ -192,7 +222,7 @@ static int next_frame(struct conn *c, struct workspace *ws)
 	return status == WHERRY_ELIMIT || !ws->answers.failed ? status : WHERRY_ENOMEM;
 }
 
-static enum turn run_frames(struct conn *c, struct workspace *ws)
+static enum turn run_all(struct conn *c, struct workspace *ws)
 {
 	int status = WHERRY_OK;
 	while (status == WHERRY_OK && c->in.from < c->in.end) {
@@ -212,6 +242,13 @@ static enum turn run_frames(struct conn *c, struct workspace *ws)
 	}
 	return status == WHERRY_OK || status == WHERRY_EAGAIN || status == WHERRY_ELIMIT ? TURN_ARM
 	                                                                                 : TURN_ENDED;
+}
+
+static enum turn run_frames(struct conn *c, struct workspace *ws)
+{
+	enum turn next = run_all(c, ws);
+	end_turn(ws);
+	return next;
 }
 
 // --- the turn -------------------------------------------------------------------------------------------------------
@@ -365,12 +402,13 @@ void conn_received(void *arg, int status, size_t count)
 
 // --- polled ---------------------------------------------------------------------------------------------------------
 
-static bool nothing_came(struct conn *c, struct workspace *ws)
+static bool nothing_came(struct conn *c, struct workspace *ws, unsigned patience)
 {
-	if (++c->misses < POLLS_IN_VAIN) {
+	if (++c->misses < patience) {
 		inbox_shrink(&c->in, &ws->room);
 		return true;
 	}
+	hot_left(&server_of(c)->hot, c);
 	if (inbox_settle(&c->in, &ws->room))
 		conn_arm(c);
 	else
@@ -378,14 +416,15 @@ static bool nothing_came(struct conn *c, struct workspace *ws)
 	return false;
 }
 
-bool conn_poll(struct conn *c, struct workspace *ws)
+bool conn_poll(struct conn *c, struct workspace *ws, unsigned patience)
 {
 	bool full;
 	int status = c->again ? WHERRY_OK : receive_more(c, ws, &full);
 	if (status == WHERRY_EAGAIN)
-		return nothing_came(c, ws);
+		return nothing_came(c, ws, patience);
 	enum turn next = status == WHERRY_OK ? take_turn(c, ws, false) : TURN_ENDED;
 	c->misses = 0;
+	c->polled_turns++;
 	c->again = next == TURN_AGAIN;
 	if (!is_slow(c) && (next == TURN_ARM || next == TURN_AGAIN))
 		return true;

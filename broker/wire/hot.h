@@ -1,6 +1,8 @@
 // The poller of hot connections: under load one thread receives from them in turn, without waiting, as network drivers
 // do (NAPI).  It starts when bytes come from several connections within 300 µs, and lets go of a connection that had
-// nothing six times in a row.  Idle, or with one busy connection only, it sleeps.
+// nothing six times in a row.  One connection alone is polled when its peer has answered within 100 µs many times in a
+// row, and for about as long as such a peer takes; each time that was in vain, twice as many are asked for.  Idle, it
+// sleeps.
 //
 // Threads: a thread of its own; hot_take() by whoever has a connection's turn.
 
@@ -23,11 +25,14 @@ struct hot {
 	bool polling, stop, started;
 	const struct conn *last; // whose bytes came last: only compared
 	uint64_t last_ns;
+	unsigned streak;        // turns of `last` in a row, each soon after the one before
+	unsigned streak_wanted; // before it is polled alone
 };
 
 int hot_open(struct hot *, struct server *); // ENOMEM, EAGAIN
 void hot_close(struct hot *);                // no connection is left
 // Takes over the connection's turn if times are busy.
 bool hot_take(struct hot *, struct conn *);
+void hot_left(struct hot *, const struct conn *); // it is about to wait again
 
 #endif

@@ -39,6 +39,8 @@ struct workspace {
 	struct buffer answers; // whole frames
 	unsigned frames, frames_out;
 	size_t bytes_in;
+	struct router_turn turn; // of the frames that are run now
+	bool turning;
 };
 
 // A late answer that has left, for the resend ring.  header and answer follow one another in `bytes`.
@@ -71,6 +73,8 @@ struct conn {
 	struct resend *resend; // REQ, from the first frame on
 	bool again;            // polled: look at what is there before receiving more
 	unsigned misses;       // polls in a row without a byte
+	unsigned polled_turns; // since the poller took it
+	bool brisk;            // taken for itself alone
 	unsigned slow;         // turns in a row that took long
 	struct conn *hot_next;
 
@@ -164,8 +168,9 @@ int conn_goodbye(struct conn *);
 
 // conn_in.c
 void conn_received(void *conn, int status, size_t count);
-void conn_arm(struct conn *);                      // gives the turn up: posts a receive
-bool conn_poll(struct conn *, struct workspace *); // the hot poller's turn; false: it has given the turn up
+void conn_arm(struct conn *); // gives the turn up: posts a receive
+// The hot poller's turn, given up after `patience` looks in vain; false: it has given it up.
+bool conn_poll(struct conn *, struct workspace *, unsigned patience);
 
 // conn_out.c
 extern const struct session_ops conn_ops;

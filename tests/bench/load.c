@@ -11,10 +11,9 @@
 // frames.
 
 #include "histogram.h"
-#include "peer.h"
+#include "load_options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,17 +26,6 @@
 #include <unistd.h>
 
 enum { INPUT_ROOM = 256 * 1024, EVENTS = 64, SILENCE_MS = 10000 };
-
-struct options {
-	struct frame_spec frame;
-	const char *host;
-	uint16_t port;
-	uint32_t conns, frames, db;
-	uint64_t keys, count;
-	double seconds;
-	unsigned warmup_ms;
-	bool sequential;
-};
 
 // Its frames are a ring of `frames` slots: answers come in the order of the requests.
 struct conn {
@@ -54,7 +42,7 @@ struct conn {
 };
 
 struct load {
-	struct options opt;
+	struct load_options opt;
 	struct frame_shape shape;
 	struct conn *conns;
 	int epoll;
@@ -236,7 +224,7 @@ static void *must_alloc(size_t size)
 
 static void open_conn(struct load *l, struct conn *c)
 {
-	*c = (struct conn){.fd = peer_dial(l->opt.frame.peer, l->opt.host, l->opt.port, l->opt.db),
+	*c = (struct conn){.fd = peer_dial(l->opt.frame.peer, l->opt.host, (uint16_t)l->opt.port, l->opt.db),
 	                   .input_room = INPUT_ROOM + 2 * (size_t)l->opt.frame.value_size};
 	c->ring = must_alloc(l->shape.len * l->opt.frames);
 	c->made_at = must_alloc(sizeof *c->made_at * l->opt.frames);
@@ -329,120 +317,10 @@ static void report(const struct load *l)
 	           (double)used.ru_stime.tv_sec + (double)used.ru_stime.tv_usec / 1e6);
 }
 
-// --- options ---
-
-static const struct option names[] = {
-    {"peer", 1, NULL, 'p'},   {"host", 1, NULL, 'h'},       {"port", 1, NULL, 'P'},
-    {"conns", 1, NULL, 'c'},  {"frames", 1, NULL, 'f'},     {"requests", 1, NULL, 'r'},
-    {"op", 1, NULL, 'o'},     {"keys", 1, NULL, 'k'},       {"size", 1, NULL, 's'},
-    {"prefix", 1, NULL, 'x'}, {"sequential", 0, NULL, 'q'}, {"warmup-ms", 1, NULL, 'w'},
-    {"db", 1, NULL, 'd'},     {"seconds", 1, NULL, 't'},    {"count", 1, NULL, 'n'},
-    {NULL, 0, NULL, 0}};
-
-static _Noreturn void usage(void)
-{
-	fputs("usage: load --peer wherry|wherry-req|redis --port N [--host A] [--conns N] [--frames N]\n"
-	      "            [--requests N] [--op get|set] [--keys N] [--size N] [--prefix P] [--sequential]\n"
-	      "            [--warmup-ms N] [--db N] (--seconds S | --count N)\n",
-	      stderr);
-	exit(2);
-}
-
-static enum peer_kind peer_named(const char *name)
-{
-	if (strcmp(name, "wherry") == 0)
-		return PEER_WHERRY;
-	if (strcmp(name, "wherry-req") == 0)
-		return PEER_WHERRY_REQ;
-	if (strcmp(name, "redis") == 0)
-		return PEER_REDIS;
-	usage();
-}
-
-static uint32_t number(const char *text, unsigned long least, unsigned long most)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-	if (*end || end == text || n < least || n > most)
-		usage();
-	return (uint32_t)n;
-}
-
-static void take_option(struct options *o, int name)
-{
-	switch (name) {
-	case 'p':
-		o->frame.peer = peer_named(optarg);
-		break;
-	case 'h':
-		o->host = optarg;
-		break;
-	case 'P':
-		o->port = (uint16_t)number(optarg, 1, 65535);
-		break;
-	case 'c':
-		o->conns = number(optarg, 1, 20000);
-		break;
-	case 'f':
-		o->frames = number(optarg, 1, 65536);
-		break;
-	case 'r':
-		o->frame.requests = number(optarg, 1, 65536);
-		break;
-	case 'o':
-		o->frame.set = strcmp(optarg, "set") == 0;
-		break;
-	case 'k':
-		o->keys = number(optarg, 1, 999999999);
-		break;
-	case 's':
-		o->frame.value_size = number(optarg, 0, 1U << 26);
-		break;
-	case 'x':
-		o->frame.prefix = optarg;
-		break;
-	case 'q':
-		o->sequential = true;
-		break;
-	case 'w':
-		o->warmup_ms = number(optarg, 0, 60000);
-		break;
-	case 'd':
-		o->db = number(optarg, 0, 15);
-		break;
-	case 't':
-		o->seconds = strtod(optarg, NULL);
-		break;
-	case 'n':
-		o->count = number(optarg, 1, UINT32_MAX);
-		break;
-	default:
-		usage();
-	}
-}
-
-static struct options read_options(int argc, char **argv)
-{
-	struct options o = {.host = "127.0.0.1",
-	                    .conns = 1,
-	                    .frames = 1,
-	                    .keys = 100000,
-	                    .warmup_ms = 100,
-	                    .frame = {.requests = 1, .value_size = 64, .prefix = "bench:"}};
-	for (int name; (name = getopt_long(argc, argv, "", names, NULL)) != -1;)
-		take_option(&o, name);
-	if (optind < argc || !o.port || (o.seconds > 0) == (o.count > 0) ||
-	    strlen(o.frame.prefix) > KEY_LEN - KEY_DIGITS)
-		usage();
-	if (o.count)
-		o.warmup_ms = 0;
-	return o;
-}
-
 int main(int argc, char **argv)
 {
 	struct load *l = must_alloc(sizeof *l);
-	l->opt = read_options(argc, argv);
+	l->opt = load_options_read(argc, argv);
 	l->random = clock_ns() | 1;
 	l->frames_left = UINT64_MAX;
 	if (l->opt.count)

@@ -35,7 +35,7 @@ static int32_t run_get(void *self, wherry_call *c)
 	return status == WHERRY_ENOKEY ? WHERRY_OK : status;
 }
 
-static int32_t push(wherry_call *c, uint32_t arg, wherry_span text, uint64_t *count)
+static int32_t stash(wherry_call *c, uint32_t arg, wherry_span text, uint64_t *count)
 {
 	wherry_key key = {.size = sizeof(key)};
 	int32_t status = keys->open(c, arg, 0, &key);
@@ -46,7 +46,23 @@ static int32_t push(wherry_call *c, uint32_t arg, wherry_span text, uint64_t *co
 	if (status == WHERRY_OK)
 		status = keys->open(c, arg, 0, &key);
 	*count = key.records;
+	return status;
+}
+
+static int32_t push(wherry_call *c, uint32_t arg, wherry_span text, uint64_t *count)
+{
+	int32_t status = stash(c, arg, text, count);
 	return status == WHERRY_OK ? keys->signal(c, arg, 1) : status;
+}
+
+static int32_t run_stash(void *self, wherry_call *c)
+{
+	(void)self;
+	uint64_t count;
+	int32_t status = stash(c, 0, c->args[1].as.bytes, &count);
+	if (status == WHERRY_OK)
+		pack_uint(c->reply, count);
+	return status;
 }
 
 static int32_t run_push(void *self, wherry_call *c)
@@ -77,13 +93,14 @@ static int32_t pop(wherry_call *c, uint32_t arg, wherry_span *text, char *room)
 	return keys->del(c, arg, span_of(label, sizeof(label)));
 }
 
-static int32_t run_pop(void *self, wherry_call *c)
+static int32_t pop_any(wherry_call *c, bool tell)
 {
-	(void)self;
 	char room[64];
 	wherry_span text;
 	for (uint32_t arg = 1; arg < c->argc; arg++) {
 		int32_t status = pop(c, arg, &text, room);
+		if (status == WHERRY_OK && tell)
+			status = call_emit(c, span_text("taken"), (wherry_span){0}, (wherry_span){0});
 		if (status == WHERRY_OK)
 			pack_text(c->reply, text);
 		if (status != WHERRY_ENOKEY)
@@ -96,6 +113,55 @@ static int32_t run_pop(void *self, wherry_call *c)
 	c->cookie[0]++;
 	int32_t status = keys->park(c, c->args[0].as.i, NULL);
 	return status == WHERRY_OK ? WHERRY_PARKED : status;
+}
+
+static int32_t run_pop(void *self, wherry_call *c)
+{
+	(void)self;
+	return pop_any(c, false);
+}
+
+static int32_t run_take(void *self, wherry_call *c)
+{
+	(void)self;
+	return pop_any(c, true);
+}
+
+static int32_t run_nudge(void *self, wherry_call *c)
+{
+	(void)self;
+	pack_nil(c->reply);
+	return keys->signal(c, 0, (uint32_t)c->args[1].as.i);
+}
+
+static int32_t run_linger(void *self, wherry_call *c)
+{
+	(void)self;
+	if (c->why == WHERRY_WHY_FIRST) {
+		int32_t status = keys->park(c, -1, NULL);
+		return status == WHERRY_OK ? WHERRY_PARKED : status;
+	}
+	struct timespec pause = {0, c->args[1].as.i * 1000000};
+	nanosleep(&pause, NULL);
+	pack_nil(c->reply);
+	return WHERRY_OK;
+}
+
+static int32_t run_feign(void *self, wherry_call *c)
+{
+	(void)self;
+	keys->put_head(c, 0, 0, span_text("changed"));
+	return WHERRY_PARKED;
+}
+
+static int32_t run_revisions(void *self, wherry_call *c)
+{
+	(void)self;
+	int32_t status = keys->put_head(c, 0, 0, span_text("changed"));
+	pack_array(c->reply, (uint32_t)c->args[1].as.i);
+	for (int64_t i = 0; i < c->args[1].as.i; i++)
+		pack_revision(c->reply);
+	return status;
 }
 
 static int32_t run_move(void *self, wherry_call *c)
@@ -207,6 +273,12 @@ static const wherry_command commands[] = {
     COMMAND("t.get", 0, get_args, run_get),
     COMMAND("t.push", WHERRY_CMD_WRITES | WHERRY_CMD_GROWS, text_args, run_push),
     COMMAND("t.pop", WHERRY_CMD_WRITES | WHERRY_CMD_PARKS, pop_args, run_pop),
+    COMMAND("t.take", WHERRY_CMD_WRITES | WHERRY_CMD_PARKS, pop_args, run_take),
+    COMMAND("t.stash", WHERRY_CMD_WRITES | WHERRY_CMD_GROWS, text_args, run_stash),
+    COMMAND("t.nudge", WHERRY_CMD_WRITES, number_args, run_nudge),
+    COMMAND("t.linger", WHERRY_CMD_WRITES | WHERRY_CMD_PARKS, number_args, run_linger),
+    COMMAND("t.feign", WHERRY_CMD_WRITES | WHERRY_CMD_PARKS, write_args, run_feign),
+    COMMAND("t.revisions", WHERRY_CMD_WRITES | WHERRY_CMD_GROWS, number_args, run_revisions),
     COMMAND("t.move", WHERRY_CMD_WRITES, write_args, run_move),
     COMMAND("t.restless", WHERRY_CMD_WRITES, write_args, run_restless),
     COMMAND("t.fail", WHERRY_CMD_WRITES, number_args, run_fail),
@@ -302,15 +374,22 @@ void harness_close(struct harness *h)
 
 // --- peers ------------------------------------------------------------------------------------------------------------
 
+struct late_frame {
+	struct late_frame *next;
+	struct buffer bytes;
+};
+
+// Takes the bytes as they are: it must not fail where a test lets allocations fail.
 static int peer_deliver(struct session *s, wherry_span header, struct buffer *frame)
 {
 	struct peer *p = s->peer;
 	(void)header;
+	struct late_frame *late = calloc(1, sizeof(*late));
+	late->bytes = *frame;
+	*frame = (struct buffer){0};
 	pthread_mutex_lock(&p->lock);
-	size_t len = frame->len;
-	buffer_append(&p->late, &len, sizeof(len));
-	buffer_append(&p->late, frame->data, frame->len);
-	p->late_count++;
+	*(p->late_last != NULL ? &p->late_last->next : &p->late) = late;
+	p->late_last = late;
 	pthread_cond_broadcast(&p->arrived);
 	pthread_mutex_unlock(&p->lock);
 	return WHERRY_OK;
@@ -318,14 +397,30 @@ static int peer_deliver(struct session *s, wherry_span header, struct buffer *fr
 
 static void peer_closed(struct session *s, const char *why)
 {
-	(void)s;
-	fail_msg("the session was closed: %s", why);
+	struct peer *p = s->peer;
+	if (!p->may_close)
+		fail_msg("the session was closed: %s", why);
+	pthread_mutex_lock(&p->lock);
+	atomic_store(&p->closed, true);
+	pthread_cond_broadcast(&p->arrived);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void late_free(struct late_frame *late)
+{
+	buffer_free(&late->bytes);
+	free(late);
 }
 
 static void peer_gone(struct session *s)
 {
 	struct peer *p = s->peer;
-	buffer_free(&p->late);
+	for (struct late_frame *late = p->late, *next; late != NULL; late = next) {
+		next = late->next;
+		late_free(late);
+	}
+	pthread_mutex_destroy(&p->lock);
+	pthread_cond_destroy(&p->arrived);
 	free(p);
 }
 
@@ -351,45 +446,72 @@ static char *show(wherry_span answers)
 	return answers.len == 0 ? strdup("") : embed_decode(answers);
 }
 
+enum frame_result peer_send_bytes(struct peer *p, wherry_span frame, struct buffer *out)
+{
+	wherry_span header = p->session.duplex ? span_of(NULL, 0) : span_of("\x80\0\0\1", 4);
+	return router_frame(p->h->router, &p->session, header, frame, out);
+}
+
 char *peer_send(struct peer *p, const char *line)
 {
 	struct buffer frame = {0}, out = {0};
 	embed_encode(line, &frame);
-	wherry_span header = p->session.duplex ? span_of(NULL, 0) : span_of("\x80\0\0\1", 4);
-	enum frame_result result = router_frame(p->h->router, &p->session, header, buffer_span(&frame), &out);
+	enum frame_result result = peer_send_bytes(p, buffer_span(&frame), &out);
 	char *text = result == FRAME_LATE && !p->session.duplex ? strdup("late") : show(buffer_span(&out));
 	buffer_free(&frame);
 	buffer_free(&out);
 	return text;
 }
 
-char *peer_late(struct peer *p)
+bool peer_wait(struct peer *p, int ms)
 {
 	struct timespec until;
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += 10;
+	int64_t ns = until.tv_nsec + (int64_t)ms * 1000000;
+	until.tv_sec += ns / 1000000000;
+	until.tv_nsec = ns % 1000000000;
 	pthread_mutex_lock(&p->lock);
-	while (p->late_count == 0)
+	while (p->late == NULL && !atomic_load(&p->closed))
 		if (pthread_cond_timedwait(&p->arrived, &p->lock, &until) != 0)
 			break;
-	if (p->late_count == 0) {
-		pthread_mutex_unlock(&p->lock);
-		fail_msg("nothing was delivered within 10 s");
-	}
-	size_t len;
-	memcpy(&len, p->late.data, sizeof(len));
-	char *text = show(span_of(p->late.data + sizeof(len), len));
-	memmove(p->late.data, p->late.data + sizeof(len) + len, p->late.len - sizeof(len) - len);
-	p->late.len -= sizeof(len) + len;
-	p->late_count--;
+	bool came = p->late != NULL || atomic_load(&p->closed);
 	pthread_mutex_unlock(&p->lock);
+	return came;
+}
+
+char *peer_late(struct peer *p)
+{
+	peer_wait(p, 10000);
+	pthread_mutex_lock(&p->lock);
+	struct late_frame *late = p->late;
+	if (late != NULL)
+		p->late = late->next;
+	if (p->late == NULL)
+		p->late_last = NULL;
+	pthread_mutex_unlock(&p->lock);
+	if (late == NULL)
+		fail_msg("nothing was delivered within 10 s");
+	char *text = show(buffer_span(&late->bytes));
+	late_free(late);
 	return text;
 }
 
 bool peer_has_late(struct peer *p)
 {
 	pthread_mutex_lock(&p->lock);
-	bool has = p->late_count > 0;
+	bool has = p->late != NULL;
 	pthread_mutex_unlock(&p->lock);
 	return has;
+}
+
+void harness_wait_parked(struct harness *h, unsigned count)
+{
+	struct timespec pause = {0, 200000};
+	struct router_stats stats = {.parked = count + 1};
+	for (int tries = 0; tries < 50000 && stats.parked != count; tries++) {
+		router_read_stats(h->router, &stats);
+		if (stats.parked != count)
+			nanosleep(&pause, NULL);
+	}
+	assert_int_equal(stats.parked, count);
 }

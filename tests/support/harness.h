@@ -4,6 +4,12 @@
 //   t.get key                 the head, or nil
 //   t.push key text           appends a record, signals one waiter; answers how many there are
 //   t.pop key... {wait_ms}    the first record of the first key that has one; waits; nil when the time is up
+//   t.take key... {wait_ms}   the same, and emits "taken": harness.published counts what commits took
+//   t.stash key text          as push, but signals nobody
+//   t.nudge key count         signals so many, and changes nothing
+//   t.linger key ms           waits; once it is woken, it holds its thread for so long
+//   t.feign key               answers PARKED without park()
+//   t.revisions key count     writes the head; answers its revision so many times
 //   t.move from               pops from `from` and pushes to the key that the record names, by need()
 //   t.restless key            asks for one more key for ever
 //   t.fail key status         changes the key, then fails with that status
@@ -38,9 +44,9 @@ struct peer {
 	struct harness *h;
 	pthread_mutex_t lock;
 	pthread_cond_t arrived;
-	struct buffer late;         // frames delivered later, one after another
-	unsigned late_count;
-	atomic_bool gone;
+	struct late_frame *late, *late_last; // frames delivered later, oldest first
+	bool may_close;             // else a test fails when the router closes the session
+	atomic_bool closed;
 };
 
 void harness_open(struct harness *, bool with_sink);
@@ -57,6 +63,12 @@ void peer_close(struct peer *);
 char *peer_send(struct peer *, const char *line);
 char *peer_late(struct peer *);       // waits for the next late frame (10 s at most: fails the test), and shows it
 bool peer_has_late(struct peer *);
+// The same for bytes, and for tests in which allocations fail: what is written here is.
+enum frame_result peer_send_bytes(struct peer *, wherry_span frame, struct buffer *out);
+bool peer_wait(struct peer *, int ms); // true: a late frame is there, or the session was closed
+
+// So many requests are parked, within 10 s.
+void harness_wait_parked(struct harness *, unsigned count);
 
 #define EXPECT(peer, line, answer)                                                                             \
 	do {                                                                                                       \

@@ -205,9 +205,11 @@ static int listen_one(struct opening *o, size_t i)
 	}
 	if (status != WHERRY_OK)
 		return fail(o, status, "%s", why);
-	b->urls[b->url_count] = mem_strdup(bound);
-	if (b->urls[b->url_count++] == NULL)
+	unsigned at = b->url_count; // counted when it can be read: clients may be asking already
+	b->urls[at] = mem_strdup(bound);
+	if (b->urls[at] == NULL)
 		return fail(o, WHERRY_ENOMEM, "out of memory");
+	atomic_store(&b->url_count, at + 1);
 	log_event(&b->log, WHERRY_LOG_INFO, "listening", "url", bound, NULL);
 	return WHERRY_OK;
 }

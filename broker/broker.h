@@ -30,7 +30,7 @@ struct wherry_broker {
 	struct option_value *options; // broker_options order
 	wherry_config *config;        // own copy
 	char **urls;
-	unsigned url_count;
+	atomic_uint url_count;
 	int lock_fd;                  // of the data directory
 	int64_t started_ms;
 	pthread_mutex_t stopping_lock;

@@ -28,8 +28,9 @@ static uint64_t all_keys(struct store *store, int64_t now_ms)
 static void add_urls(struct rows *map, const wherry_broker *b)
 {
 	rows_name(map, "listeners");
-	pack_array(&map->out, b->url_count);
-	for (unsigned i = 0; i < b->url_count; i++)
+	unsigned count = atomic_load(&b->url_count);
+	pack_array(&map->out, count);
+	for (unsigned i = 0; i < count; i++)
 		pack_cstring(&map->out, b->urls[i]);
 }
 

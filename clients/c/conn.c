@@ -53,7 +53,7 @@ int conn_step(struct conn *c, int64_t deadline)
 	c->out_at += sent;
 	settle(&c->out, &c->out_at);
 	if (status == WHERRY_ESTALE)
-		return die(c, status, "the broker closed the connection");
+		return die(c, status, "the broker closed the connection; whether it ran what it was sent is not known");
 	return status;
 }
 

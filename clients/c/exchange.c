@@ -50,8 +50,8 @@ int request_parts(struct request_parts *p, const char *method, const void *param
 	*p = (struct request_parts){
 	    {(const uint8_t *)method, strlen(method)}, {params, params_len}, {options, options_len}};
 	*why = p->method.len == 0 || p->method.len > UINT16_MAX ? "a method's name is 1 to 65,535 bytes long"
-	       : params_len > 0 && !wire_is_array(p->params)    ? "params is not one whole msgpack array"
-	       : options_len > 0 && !wire_is_map(p->options)    ? "options is not one whole msgpack map"
+	       : params_len > 0 && !wire_is_array(p->params)    ? "params is not one whole msgpack array, at most 128 deep"
+	       : options_len > 0 && !wire_is_map(p->options)    ? "options is not one whole msgpack map, at most 128 deep"
 	                                                        : NULL;
 	return *why == NULL ? WHERRY_OK : WHERRY_EARG;
 }

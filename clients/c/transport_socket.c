@@ -144,12 +144,18 @@ int transport_open_ipc(struct transport **t, const char *path, int64_t deadline,
 	return fd < 0 ? refuse(error, why) : wrap(t, fd, true, why);
 }
 
+// getaddrinfo() would take 99999 for 34463.
+static bool is_port(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+	return digits > 0 && digits <= 5 && text[digits] == 0 && atoi(text) <= UINT16_MAX;
+}
+
 // HOST:PORT or [HOST]:PORT.
 static int split_address(const char *address, char *host, size_t host_room, char *port, size_t port_room)
 {
 	const char *colon = strrchr(address, ':');
-	if (colon == NULL || colon == address || colon[1] == 0 ||
-	    colon[1 + strspn(colon + 1, "0123456789")] != 0)
+	if (colon == NULL || colon == address || !is_port(colon + 1))
 		return WHERRY_EARG;
 	size_t len = (size_t)(colon - address);
 	if (address[0] == '[' && address[len - 1] == ']') {
@@ -176,7 +182,7 @@ int transport_open_tcp(struct transport **t, const char *address, int64_t deadli
 {
 	char host[256], port[16];
 	if (split_address(address, host, sizeof(host), port, sizeof(port)) != WHERRY_OK) {
-		snprintf(why, TRANSPORT_WHY, "\"%.100s\" is not HOST:PORT", address);
+		snprintf(why, TRANSPORT_WHY, "\"%.100s\" is not HOST:PORT, as in 127.0.0.1:1973", address);
 		return WHERRY_EARG;
 	}
 	struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};

@@ -6,7 +6,7 @@
 
 #include "bytes.h"
 
-enum { WIRE_DEPTH = 64 };
+enum { WIRE_DEPTH = 128 }; // a broker's max_depth is at most 100, and answers wrap values
 
 // How many bytes the first value takes; 0: it is malformed, not whole, or nests deeper than WIRE_DEPTH.
 size_t wire_value(struct run);

@@ -1,6 +1,7 @@
 #include "described.h"
 
 #include <msgpack.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,11 +91,15 @@ static int ask(struct described *d, wherry_client *client, const char *method)
 	return status;
 }
 
-static int not_described(wherry_error *e, int status, const char *text)
+static int __attribute__((format(printf, 3, 4)))
+not_described(wherry_error *e, int status, const char *format, ...)
 {
+	va_list args;
 	*e = (wherry_error){.code = status, .local = 1};
 	snprintf(e->name, sizeof(e->name), "%s", wherry_status_name(status));
-	snprintf(e->text, sizeof(e->text), "%s", text);
+	va_start(args, format);
+	vsnprintf(e->text, sizeof(e->text), format, args);
+	va_end(args);
 	return status;
 }
 
@@ -113,7 +118,8 @@ int describe(wherry_client *client, const char *method, struct described **out, 
 		                       "the broker's description of its commands can't be read");
 	else if (d->command == NULL)
 		status = not_described(error, WHERRY_ENOCMD,
-		                       "that is a module; sys.commands shows what it can do");
+		                       "%s is a module; 'wherry sys.commands %s' shows its commands", method,
+		                       method);
 	if (status == WHERRY_OK)
 		*out = d;
 	else
@@ -132,6 +138,9 @@ void described_free(struct described *d)
 
 // --- reading it ---------------------------------------------------------------------------------------------------------
 
+// The broker takes it with every command and so describes it with none.
+#define NAMESPACE_OPTION "ns"
+
 // Only a bool may stand alone.
 static bool is_flag(const msgpack_object *arg)
 {
@@ -144,20 +153,20 @@ enum option_kind described_option(const struct described *d, const char *name)
 	for (uint32_t i = 0; i < args.size; i++)
 		if (has(&args.ptr[i], "flags", "option") && is_text(member(&args.ptr[i], "name"), name))
 			return is_flag(&args.ptr[i]) ? OPTION_FLAG : OPTION_VALUE;
-	return OPTION_UNKNOWN;
+	return strcmp(name, NAMESPACE_OPTION) == 0 ? OPTION_VALUE : OPTION_UNKNOWN;
 }
 
 void described_list_options(const struct described *d, FILE *f)
 {
 	msgpack_object_array args = list(d->command, "args");
-	const char *before = "; it has ";
+	fputs("; it has ", f);
 	for (uint32_t i = 0; i < args.size; i++) {
 		if (!has(&args.ptr[i], "flags", "option"))
 			continue;
-		fputs(before, f);
 		put_dashed(&args.ptr[i], f);
-		before = ", ";
+		fputs(", ", f);
 	}
+	fputs("--" NAMESPACE_OPTION, f);
 }
 
 static void put_name(const msgpack_object *arg, FILE *f)
@@ -168,20 +177,35 @@ static void put_name(const msgpack_object *arg, FILE *f)
 		put(arg, "name", f);
 }
 
+// The arguments from `first` on repeat: "key...", and "key value ..." where they do so together.
+static void put_group(msgpack_object_array args, uint32_t first, FILE *f)
+{
+	bool optional = has(&args.ptr[first], "flags", "optional");
+	fputs(optional ? " [" : " ", f);
+	for (uint32_t i = first; i < args.size; i++) {
+		fputs(i > first ? " " : "", f);
+		put_name(&args.ptr[i], f);
+	}
+	fputs(args.size - first > 1 ? " ..." : "...", f);
+	fputs(optional ? "]" : "", f);
+}
+
 static void put_synopsis(const msgpack_object *command, FILE *f)
 {
 	msgpack_object_array args = list(command, "args");
+	uint32_t i = 0;
 	put(command, "name", f);
-	for (uint32_t i = 0; i < args.size; i++) {
+	for (; i < args.size && !has(&args.ptr[i], "flags", "rest"); i++) {
 		const msgpack_object *arg = &args.ptr[i];
 		bool option = has(arg, "flags", "option"), optional = option || has(arg, "flags", "optional");
 		fputs(optional ? " [" : " ", f);
 		put_name(arg, f);
 		fputs(option && !is_flag(arg) ? " VALUE" : "", f);
-		fputs(has(arg, "flags", "rest") ? "..." : "", f);
 		fputs(optional ? "]" : "", f);
 	}
-	fputc('\n', f);
+	if (i < args.size)
+		put_group(args, i, f);
+	fputs(" [--" NAMESPACE_OPTION " VALUE]\n", f);
 }
 
 static void put_argument(const msgpack_object *arg, FILE *f)
@@ -204,7 +228,8 @@ void described_print(const struct described *d, FILE *f)
 	put_synopsis(d->command, f);
 	fputs("\n", f);
 	put(d->command, "help", f);
-	fputs(args.size > 0 ? "\n\n" : "\n", f);
+	fputs("\n\n", f);
 	for (uint32_t i = 0; i < args.size; i++)
 		put_argument(&args.ptr[i], f);
+	fputs("  --" NAMESPACE_OPTION ": the namespace, instead of the session's own (str)\n", f);
 }

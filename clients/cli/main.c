@@ -1,5 +1,6 @@
 // wherry: any command of a broker, from the command line.
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -35,7 +36,8 @@ static const char help[] =
     "the text @x. What JSON has no form for:\n"
     "  {\"$bin\": BASE64}  {\"$tuple\": [...]}  {\"$time\": \"2026-01-31T12:00:00Z\"}\n"
     "  {\"$ext\": [TYPE, BASE64]}  {\"$map\": [[KEY, VALUE], ...]}  {\"$real\": \"nan\"}\n"
-    "An OPTION that is yes or no stands alone: --nx. After -- all is values.\n"
+    "An OPTION that is yes or no stands alone: --nx. Every command takes --ns NAME, the namespace.\n"
+    "After -- all is values.\n"
     "\n"
     "Examples:\n"
     "  wherry kv.set greeting hello\n"
@@ -44,8 +46,8 @@ static const char help[] =
     "  wherry kv.set photo @photo.jpg; wherry -o raw kv.get photo >copy.jpg\n"
     "  wherry sys.commands\n"
     "\n"
-    "Exit status: 0 done, 1 the broker answered an error, 2 wrong usage, 75 try again: no broker\n"
-    "answers, EAGAIN or ETIMEOUT.\n";
+    "Exit status: 0 done, 1 the broker answered an error or was lost meanwhile, 2 wrong usage,\n"
+    "75 try again: no broker answers, EAGAIN or ETIMEOUT.\n";
 
 enum output { TABLE, JSON, RAW };
 
@@ -169,29 +171,31 @@ static int complain(const wherry_error *e)
 	return exit_status(e);
 }
 
-static bool write_answer(const struct settings *s, const msgpack_object *o, const wherry_reply *r)
+static void write_answer(const struct settings *s, const msgpack_object *o)
 {
-	if (s->output == RAW)
-		return value_raw(o, r->result, r->result_len, stdout);
 	if (s->output == TABLE) {
 		value_for_people(o, stdout, isatty(STDOUT_FILENO) != 0);
-		return true;
+		return;
 	}
 	value_as_json(o, stdout);
-	return fputc('\n', stdout) != EOF;
+	fputc('\n', stdout);
 }
 
 static int print_answer(const struct settings *s, const wherry_reply *r)
 {
 	msgpack_unpacked u;
+	if (s->output == RAW) {
+		value_raw(r->result, r->result_len, stdout);
+		return finished(EXIT_SUCCESS);
+	}
 	msgpack_unpacked_init(&u);
 	bool read = msgpack_unpack_next(&u, r->result, r->result_len, NULL) == MSGPACK_UNPACK_SUCCESS;
 	if (read)
-		write_answer(s, &u.data, r);
+		write_answer(s, &u.data);
 	msgpack_unpacked_destroy(&u);
 	if (read)
 		return finished(EXIT_SUCCESS);
-	fputs("wherry: the answer nests too deeply to be shown; -o raw of another client can\n", stderr);
+	fputs("wherry: the answer nests too deeply to be shown; -o raw writes it as it is\n", stderr);
 	return EXIT_ERROR;
 }
 
@@ -233,13 +237,26 @@ static int explain(const struct settings *s, wherry_client *client)
 
 static bool wants_help(const struct settings *s)
 {
-	return s->count == 1 && strcmp(s->args[0], "--help") == 0;
+	for (int i = 0; i < s->count && strcmp(s->args[i], "--") != 0; i++)
+		if (strcmp(s->args[i], "--help") == 0)
+			return true;
+	return false;
+}
+
+// Whoever starts a program with a standard stream closed would have the connection take its place, and what is printed
+// go to the broker.  What takes it here fails every read and write.
+static void fill_standard_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", O_PATH);
 }
 
 int main(int argc, char **argv)
 {
 	struct settings s;
 	wherry_client *client;
+	fill_standard_streams();
 	int status = read_settings(&s, argc, argv);
 	if (status != -1)
 		return status;

@@ -221,13 +221,16 @@ static bool pack_file(FILE *file, const char *name, msgpack_packer *p, char *why
 	if (ok)
 		pack_bytes(p, bytes, len);
 	else
-		fail(why, ferror(file) != 0 ? strerror(errno) : "more than can be sent: ", name);
+		snprintf(why, VALUE_WHY, "%.100s: %s", name,
+		         ferror(file) != 0 ? strerror(errno) : "more than can be sent");
 	free(bytes);
 	return ok;
 }
 
 static bool pack_named_file(const char *name, msgpack_packer *p, char *why)
 {
+	if (name[0] == 0)
+		return fail(why, "@ takes the name of a file, as in @photo.jpg; @@ is the text @", "");
 	FILE *file = fopen(name, "re");
 	if (file == NULL) {
 		snprintf(why, VALUE_WHY, "%.100s: %s", name, strerror(errno));

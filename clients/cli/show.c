@@ -201,14 +201,28 @@ void value_as_json(const msgpack_object *o, FILE *f)
 
 // --- raw ----------------------------------------------------------------------------------------------------------------
 
-bool value_raw(const msgpack_object *o, const void *encoded, size_t len, FILE *f)
+// Where the content of an encoded str or bin begins; 0: it is of another kind.
+static size_t content_at(const uint8_t *encoded)
 {
-	if ((o->type == MSGPACK_OBJECT_STR && o->via.str.size == 0) ||
-	    (o->type == MSGPACK_OBJECT_BIN && o->via.bin.size == 0))
-		return true;
-	if (o->type == MSGPACK_OBJECT_STR)
-		return fwrite(o->via.str.ptr, 1, o->via.str.size, f) == o->via.str.size;
-	if (o->type == MSGPACK_OBJECT_BIN)
-		return fwrite(o->via.bin.ptr, 1, o->via.bin.size, f) == o->via.bin.size;
-	return fwrite(encoded, 1, len, f) == len;
+	if ((encoded[0] & 0xe0) == 0xa0)
+		return 1;
+	switch (encoded[0]) {
+	case 0xc4:
+	case 0xd9:
+		return 2;
+	case 0xc5:
+	case 0xda:
+		return 3;
+	case 0xc6:
+	case 0xdb:
+		return 5;
+	default:
+		return 0;
+	}
+}
+
+bool value_raw(const void *encoded, size_t len, FILE *f)
+{
+	size_t at = content_at(encoded);
+	return fwrite((const uint8_t *)encoded + at, 1, len - at, f) == len - at;
 }

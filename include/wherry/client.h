@@ -6,8 +6,8 @@
 // threads of the same client waiting, so give such requests a client of their own.
 //
 // VALUES.  Requests and answers carry msgpack (include/wherry/README.md); this library neither packs nor unpacks it,
-// but checks that what comes from the broker is whole before it is handed out: lengths inside the bytes, at most 64
-// levels deep.
+// but checks that what is sent and what comes from the broker is whole: lengths inside the bytes, at most 128 levels
+// deep.
 //
 // OWNERSHIP.  Everything passed in is copied or used up before the call returns.  What comes out belongs to the
 // wherry_reply, wherry_note or wherry_batch that it was read into and is lent until that object is used again or

@@ -50,8 +50,8 @@ class Started:
         except BaseException:
             self.kill()
             raise
-        # Whoever writes to a pipe that nobody reads would wait one day.
-        self.reader = threading.Thread(target=self._read_rest)
+        # Whoever writes to a pipe that nobody reads would wait one day.  A daemon: Ctrl-C does not wait for it.
+        self.reader = threading.Thread(target=self._read_rest, daemon=True)
         self.reader.start()
 
     def await_line(self, words):
@@ -157,7 +157,8 @@ class CommandLine(unittest.TestCase):
                            ('{"$tuple": 1}', "$tuple takes a list"), ('{"$time": "noon"}', "$time takes"),
                            ('{"$ext": [200, ""]}', "$ext takes"), ('{"$map": [[1]]}', "$map takes"),
                            ("18446744073709551616", "an integer is"), ("[18446744073709551616]", "too large"),
-                           ("1e999", "too large"), ("@" + UNKNOWN_DIRECTORY, "No such file"),
+                           ("1e999", "too large"), ("@" + UNKNOWN_DIRECTORY, f"{UNKNOWN_DIRECTORY}: No such file"),
+                           ("@/", "wherry: /: Is a directory"), ("@", "@ takes the name of a file"),
                            ("[" * 500 + "]" * 500, "nested too deeply")]:
             with self.subTest(value=value[:40]):
                 self.expect_error(["kv.set", "k", value], 2, why)
@@ -209,6 +210,17 @@ class CommandLine(unittest.TestCase):
         self.expect_error(["kv.set", "k", "1", "--nx", "--nx"], 2, "given twice: --nx")
         self.expect_error(["kv.set", "k", "1", "--=3"], 2, "no option has such a name")
 
+    def test_every_command_takes_a_namespace(self):
+        self.wherry("ns.create", "orders")
+        self.expect(["kv.del", "k", "--ns", "orders"], "0\n")
+        self.set("here")
+        self.assertEqual(self.wherry("kv.set", "k", "there", "--ns=orders", "--nx")[0], 0)
+        self.expect(["kv.get", "k"], "here\n")
+        self.expect(["kv.get", "--ns", "orders", "k"], "there\n")
+        self.expect_error(["kv.get", "k", "--ns", "nowhere"], 1, "ENOKEY")
+        self.assertIn(b"  --ns: the namespace", self.wherry("kv.count", "--help")[1])
+        self.assertIn("; it has --ns", self.wherry("kv.get", "k", "--nss", "orders")[2])
+
     def test_errors_of_the_broker(self):
         self.expect_error(["kv.gte", "k"], 1, 'wherry: ENOCMD: unknown command "kv.gte"; did you mean kv.get?')
         self.expect_error(["kv.set", "k"], 1, "wherry: EARG: kv.set takes at least 2 arguments")
@@ -220,6 +232,10 @@ class CommandLine(unittest.TestCase):
         self.assertTrue(out.startswith(b"kv.set key value [--ttl-ms VALUE]"), out)
         self.assertIn(b"--nx: only if the key does not exist", out)
         self.expect_error(["kv.nope", "--help"], 1, "ENOCMD")
+        self.expect_error(["kv", "--help"], 1, "kv is a module; 'wherry sys.commands kv' shows its commands")
+        self.assertEqual(self.wherry("kv.set", "k", "1", "--help"), (status, out, error))
+        self.assertTrue(self.wherry("kv.mset", "--help")[1].startswith(b"kv.mset key value ... [--ns VALUE]\n"))
+        self.assertTrue(self.wherry("kv.mget", "--help")[1].startswith(b"kv.mget key... [--ns VALUE]\n"))
 
     def test_tables(self):
         status, out, _ = self.wherry("sys.commands")
@@ -236,7 +252,7 @@ class CommandLine(unittest.TestCase):
 
     def test_wrong_usage(self):
         for args in [[], ["-x", "sys.ping"], ["-o", "xml", "sys.ping"], ["-t", "soon", "sys.ping"], ["-t", "-1", "sys.ping"],
-                     ["-u", "nonsense", "sys.ping"], ["-u", "tls+tcp://127.0.0.1:1", "sys.ping"], ["", "x"]]:
+                     ["-u", "nonsense", "sys.ping"], ["-u", "tcp://127.0.0.1:99999", "sys.ping"], ["-u", "tls+tcp://127.0.0.1:1", "sys.ping"], ["", "x"]]:
             with self.subTest(args=args):
                 status, out, error = self.wherry(*args)
                 self.assertEqual((status, out), (2, b""), error)
@@ -258,9 +274,45 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(status, 75)
         self.assertIn("said nothing", error)
 
+    def test_a_broker_that_goes_away(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            def hang_up():
+                peer = server.accept()[0]
+                peer.sendall(b"\0SP\0\0\x11\0\0")
+                peer.recv(1)
+                peer.close()
+            thread = threading.Thread(target=hang_up)
+            thread.start()
+            status, out, error = run(WHERRY, "kv.incr", "k", url="tcp://127.0.0.1:%d" % server.getsockname()[1])
+            thread.join()
+        self.assertEqual((status, out), (1, b""))
+        self.assertIn("ESTALE: the broker closed the connection", error)
+        self.assertIn("whether", error)
+
     def test_the_flag_wins_over_the_environment(self):
         status, out, _ = run(WHERRY, "-u", self.broker.url, "sys.ping", url="tcp://127.0.0.1:1")
         self.assertEqual((status, out), (0, b"PONG\n"))
+
+    def test_a_deep_value_is_written_raw(self):
+        deep = "[" * 80 + "1" + "]" * 80
+        self.assertEqual(self.wherry("sys.config", "max_depth", "100")[0], 0)
+        self.addCleanup(self.wherry, "sys.config", "max_depth", "24")
+        self.set(deep)
+        self.assertEqual(self.wherry("-o", "raw", "kv.get", "k"), (0, b"\x91" * 80 + b"\x01", ""))
+        self.expect_error(["kv.get", "k"], 1, "-o raw writes it as it is")
+
+    def test_closed_streams_are_not_mistaken_for_the_connection(self):
+        for closed, args, status, words in [(">&-", "sys.ping", 1, "standard output"), ("<&-", "sys.ping", 0, "PONG"),
+                                            ("<&-", "kv.set k -", 2, "the standard input: "), ("2>&-", "kv.gte k", 1, "")]:
+            with self.subTest(closed=closed, args=args):
+                got, out, error = run("/bin/sh", "-c", f"{WHERRY} {args} {closed}", url=self.broker.url)
+                self.assertEqual(got, status)
+                self.assertIn(words, out.decode() + error)
+
+    def test_a_reader_that_has_enough(self):
+        done = subprocess.run(f"{WHERRY} sys.commands | head -n 1", shell=True, capture_output=True, timeout=60,
+                              env=os.environ | {"WHERRY_URL": self.broker.url})
+        self.assertEqual((done.returncode, done.stdout[:5], done.stderr), (0, b"name ", b""))
 
     def test_a_closed_output_is_an_error(self):
         if not os.path.exists("/dev/full"):
@@ -291,6 +343,12 @@ class Daemon(unittest.TestCase):
         self.assertEqual((got, out), (status, b""), error)
         for word in words:
             self.assertIn(word, error)
+
+    def await_answer(self, url):
+        end = time.monotonic() + START_S
+        while run(WHERRY, "sys.ping", url=url)[0] != 0:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
 
     def test_help_and_version(self):
         status, out, error = run(WHERRYD, "--help")
@@ -329,6 +387,25 @@ class Daemon(unittest.TestCase):
             self.assertEqual(broker.end(), 1)
             self.assertIn("ended at once", broker.log)
 
+    def test_a_signal_that_is_sent_twice_at_once_is_one(self):
+        # As a terminal that closes does, or whoever signals a process and then its group.
+        for _ in range(5):
+            with Started("-l", self.ipc) as broker:
+                broker.process.send_signal(signal.SIGHUP)
+                time.sleep(0.002)
+                self.assertEqual(broker.end(signal.SIGTERM), 0)
+                self.assertNotIn("ended at once", broker.log)
+
+    def test_log_lines_do_not_go_where_standard_error_was_not(self):
+        # The first file that is opened would be descriptor 2.
+        process = subprocess.Popen(["/bin/sh", "-c", f"exec {WHERRYD} -l {self.ipc} -d {self.dir}/data 2>&-"])
+        try:
+            self.await_answer(self.ipc)
+            self.assertEqual(os.stat(f"{self.dir}/data/wherryd.lock").st_size, 0)
+        finally:
+            process.terminate()
+            self.assertEqual(process.wait(STOP_S), 0)
+
     def test_sys_shutdown_ends_it(self):
         with Started("-l", self.ipc) as broker:
             run(WHERRY, "sys.shutdown", url=self.ipc)
@@ -352,7 +429,10 @@ class Daemon(unittest.TestCase):
         self.expect_refused(["kv"], 2, '"kv" is no flag')
         self.expect_refused(["-l"], 2)
         self.expect_refused(["-l", "nonsense"], 2, '"nonsense" is no URL to listen on')
+        self.expect_refused(["-l", "tcp://127.0.0.1:1", "-l", "tcp://127.0.0.1:1"], 2, "tcp://127.0.0.1:1 is given twice")
+        self.expect_refused(["-l", "tls+tcp://127.0.0.1:0"], 2, "tls_cert", "tls_key", "file")
         self.expect_refused(["--set", "max_frame"], 2, "--set takes NAME=VALUE")
+        self.expect_refused(["--set", "=5"], 2, "--set takes NAME=VALUE")
         self.expect_refused(["--set", "max_fram=1"], 2, 'did you mean "max_frame"?')
         self.expect_refused(["--set", "max_frame=1"], 2, "max_frame", "out of bounds")
 
@@ -361,7 +441,26 @@ class Daemon(unittest.TestCase):
         self.expect_refused(["-c", path], 1, f'{path}:3: there is no option "max_conections"; did you mean "max_connections"?')
         path = self.file('listen "tcp://127.0.0.1:0" {\n insecur = true\n}\n')
         self.expect_refused(["-c", path], 1, f'{path}:2: a listener has no option "insecur"; did you mean "insecure"?')
+        path = self.file('listen "tcp://127.0.0.1:0" {\n')
+        self.expect_refused(["-c", path], 1, f"{path}:", "is not closed")
         self.expect_refused(["-c", os.path.join(self.dir, "none")], 1, "No such file or directory")
+
+    def test_a_socket_of_a_broker_that_died_is_taken_over(self):
+        with Started("-l", self.ipc) as broker:
+            broker.kill()
+        self.assertTrue(os.path.exists(os.path.join(self.dir, "w.sock")))
+        with Started("-l", self.ipc) as broker:
+            self.expect_refused(["-l", self.ipc], 1, self.ipc, "in use")
+            self.assertEqual(run(WHERRY, "sys.ping", url=self.ipc)[0], 0)
+            self.assertEqual(broker.end(), 0)
+
+    def test_paths_that_can_not_be(self):
+        long = "x" * 200
+        self.expect_refused(["-l", f"ipc:///{long}"], 1, "at most 107 bytes")
+        self.expect_refused(["-l", f"ipc://{self.dir}/none/w.sock"], 1, "does not exist")
+        self.expect_refused(["-l", f"ipc://{self.file('x', 'plain')}"], 1, "no socket")
+        self.expect_refused(["-l", self.ipc, "-d", self.file("x", "plain")], 1, "is no directory")
+        self.expect_refused(["-l", self.ipc, "-d", f"{UNKNOWN_DIRECTORY}/data"], 1, "No such file")
 
     def test_flags_win_over_the_file(self):
         path = self.file(f'listen "ipc://{self.dir}/file.sock" {{ mode = 0600 }}\nmax_parked = 7\nmax_key = 100\n'

@@ -234,7 +234,8 @@ static int open_server(struct opening *o)
 
 static int open_parts(struct opening *o)
 {
-	static int (*const parts[])(struct opening *) = {open_data_dir, open_store, open_router, start_modules, open_server};
+	static int (*const parts[])(struct opening *) = {
+	    open_data_dir, open_store, open_router, start_modules, open_server};
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		int status = parts[i](o);
 		if (status != WHERRY_OK)
@@ -260,7 +261,11 @@ static wherry_broker *broker_new(const wherry_config *config)
 	b->lock_fd = -1;
 	b->started_ms = clock_unix_ms(&b->clock);
 	pthread_mutex_init(&b->stopping_lock, NULL);
-	pthread_cond_init(&b->stopping, NULL);
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&b->stopping, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	return b;
 }
 
@@ -341,7 +346,7 @@ const char *wherry_broker_url(const wherry_broker *b, unsigned index)
 int wherry_broker_wait(wherry_broker *b, int64_t timeout_ms)
 {
 	struct timespec until;
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	int64_t ns = until.tv_nsec + (timeout_ms > 0 ? timeout_ms % 1000 * 1000000 : 0);
 	until.tv_sec += (timeout_ms > 0 ? timeout_ms / 1000 : 0) + ns / 1000000000;
 	until.tv_nsec = ns % 1000000000;
@@ -349,7 +354,7 @@ int wherry_broker_wait(wherry_broker *b, int64_t timeout_ms)
 	pthread_mutex_lock(&b->stopping_lock);
 	while (!b->stop && waited == 0)
 		waited = timeout_ms < 0 ? pthread_cond_wait(&b->stopping, &b->stopping_lock)
-		                        : pthread_cond_timedwait(&b->stopping, &b->stopping_lock, &until);
+					: pthread_cond_timedwait(&b->stopping, &b->stopping_lock, &until);
 	bool stopped = b->stop;
 	pthread_mutex_unlock(&b->stopping_lock);
 	return stopped ? WHERRY_OK : WHERRY_ETIMEOUT;

@@ -31,7 +31,7 @@ struct wherry_broker {
 	wherry_config *config;        // own copy
 	char **urls;
 	atomic_uint url_count;
-	int lock_fd;                  // of the data directory
+	int lock_fd; // of the data directory
 	int64_t started_ms;
 	pthread_mutex_t stopping_lock;
 	pthread_cond_t stopping;

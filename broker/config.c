@@ -25,8 +25,7 @@ static int no_memory(wherry_config *c)
 	return config_fail(c, WHERRY_ENOMEM, "out of memory");
 }
 
-// --- lists
-// ------------------------------------------------------------------------------------------------------------
+// --- lists -----------------------------------------------------------------------------------------------------------
 
 // Makes room for one more element at the end of *list; false: no memory, and nothing changed.
 static bool one_more(void **list, size_t count, size_t size)
@@ -82,13 +81,38 @@ static bool copy_optional(const char **to, const char *from)
 	return from == NULL || *to != NULL;
 }
 
-int config_listen(wherry_config *c, const char *url, const struct listen_options *options, bool preset)
+// A port that is any free one may be asked for again and again.
+static bool is_given(const wherry_config *c, const char *url)
+{
+	size_t len = strlen(url);
+	for (size_t i = 0; i < c->listener_count; i++)
+		if (strcmp(c->listeners[i].url, url) == 0)
+			return len < 2 || strcmp(url + len - 2, ":0") != 0;
+	return false;
+}
+
+static int check_listener(wherry_config *c, const char *url, const struct listen_options *options)
 {
 	if (url[0] == 0 || strlen(url) > URL_MOST || strstr(url, "://") == NULL)
 		return config_fail(c, WHERRY_EARG,
-		                   "\"%.100s\" is no URL to listen on; tcp://HOST:PORT, ipc:///PATH and "
-		                   "tls+tcp://HOST:PORT are",
-		                   url);
+		    "\"%.100s\" is no URL to listen on; tcp://HOST:PORT, ipc:///PATH and "
+		    "tls+tcp://HOST:PORT are",
+		    url);
+	if (is_given(c, url))
+		return config_fail(c, WHERRY_EARG, "%s is given twice", url);
+	if (strncmp(url, "tls+tcp://", 10) == 0 && (options->tls_cert_file == NULL || options->tls_key_file == NULL))
+		return config_fail(c, WHERRY_EARG,
+		    "%s needs a certificate and its key; in the configuration file: "
+		    "listen \"%s\" { tls_cert = \"cert.pem\" tls_key = \"key.pem\" }",
+		    url, url);
+	return WHERRY_OK;
+}
+
+int config_listen(wherry_config *c, const char *url, const struct listen_options *options, bool preset)
+{
+	int status = check_listener(c, url, options);
+	if (status != WHERRY_OK)
+		return status;
 	struct config_listener l = {.options = *options, .preset = preset};
 	l.options.tls_cert_file = l.options.tls_key_file = NULL;
 	l.url = mem_strdup(url);
@@ -116,14 +140,12 @@ int config_namespace(wherry_config *c, const char *name)
 	size_t len = strlen(name);
 	if (len == 0 || len > NAME_MOST ||
 	    strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") != len)
-		return config_fail(
-		    c, WHERRY_EARG,
+		return config_fail(c, WHERRY_EARG,
 		    "\"%.100s\" can't name a namespace: 1 to 64 letters, digits, '_', '.' or '-' can", name);
 	return add_text(c, &c->namespaces, &c->namespace_count, name);
 }
 
-// --- modules
-// ----------------------------------------------------------------------------------------------------------
+// --- modules ---------------------------------------------------------------------------------------------------------
 
 // Steps over the next word of *at; false: none is left.
 static bool next_word(const char **at, char *word, size_t room)
@@ -224,8 +246,7 @@ int config_set_module_option(wherry_config *c, const char *path_or_name, const c
 	return WHERRY_OK;
 }
 
-// --- the public interface
-// ---------------------------------------------------------------------------------------------
+// --- the public interface --------------------------------------------------------------------------------------------
 
 wherry_config *wherry_config_new(void)
 {
@@ -314,8 +335,7 @@ int wherry_config_listen(wherry_config *c, const char *url)
 int wherry_config_module(wherry_config *c, const char *path)
 {
 	if (path[0] == 0 || strlen(path) >= PATH_MOST)
-		return config_fail(c, WHERRY_EARG,
-		                   "a module is named by its name or by the path of its file");
+		return config_fail(c, WHERRY_EARG, "a module is named by its name or by the path of its file");
 	return add_text(c, &c->modules, &c->module_count, path);
 }
 

@@ -43,7 +43,7 @@ int64_t config_number(const wherry_config *, const char *name);
 const char *config_text(const wherry_config *, const char *name); // never NULL
 
 int config_listen(wherry_config *, const char *url, const struct listen_options *,
-                  bool preset); // copies; EARG, ENOMEM
+    bool preset); // copies; EARG, ENOMEM
 void config_forget_listeners(wherry_config *);
 // The options of listener `index`, with the broker's own `insecure` worked in.  Lent.
 struct listen_options config_listen_options(const wherry_config *, size_t index);
@@ -74,12 +74,11 @@ struct option_value *option_values_new(void);
 struct option_value *option_values_copy(const struct option_value *);
 void option_values_free(struct option_value *);
 // Parses and puts in place; why[] as option_parse.
-int option_value_set(struct option_value *, const struct option_spec *, const char *text, char *why,
-                     size_t why_room);
+int option_value_set(struct option_value *, const struct option_spec *, const char *text, char *why, size_t why_room);
 // Where in broker_options a name stands; broker_option_count: nowhere.
 uint32_t broker_option_index(const char *name);
 int broker_option_unknown(const char *name, char *why,
-                          size_t why_room); // says so, with the nearest name; EARG
+    size_t why_room); // says so, with the nearest name; EARG
 
 // The one place that carries options into what reads them: b->options as they are -> limits, log level,
 // memory limit. Called once the store is open, and by broker_set_option() afterwards.

@@ -6,7 +6,8 @@
 //   module "kv" { max_value = 1MiB }
 //   namespace "orders" { }
 //
-// An option goes through the same parser as everywhere else; what fails says the file and the line.
+// An option goes through the same parser as everywhere else; what fails says the file and the line.  In double quotes
+// ${NAME} is an environment variable.
 
 #include "config.h"
 
@@ -28,10 +29,19 @@ static pthread_mutex_t lexer_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
 	wherry_config *config;
 	const char *name;
+	bool whole; // the end was seen at the top level
 } reading;
 
+// Set behind the last line: libconfuse takes a section, a text or a comment that is still open at the end for closed.
+#define END_MARK "end-of-file"
+#define END_OF_FILE "\n" END_MARK " = 1\n"
+
 static const char *const listen_option_names[] = {"insecure", "tls_cert", "tls_key", "mode"};
-enum { LISTEN_OPTIONS = sizeof(listen_option_names) / sizeof(listen_option_names[0]) };
+static const char *const section_names[] = {"listen", "module", "namespace"};
+enum {
+	LISTEN_OPTIONS = sizeof(listen_option_names) / sizeof(listen_option_names[0]),
+	SECTIONS = sizeof(section_names) / sizeof(section_names[0]),
+};
 
 // Answers -1, which is what libconfuse's callbacks fail with.
 static int fail_at(cfg_t *section, const char *message)
@@ -42,18 +52,37 @@ static int fail_at(cfg_t *section, const char *message)
 	return -1;
 }
 
+static void unknown_listen_option(const char *name, char *why, size_t why_room)
+{
+	const char *near = nearest_name(name, listen_option_names, LISTEN_OPTIONS);
+	snprintf(why, why_room, "a listener has no option \"%.64s\"%s%s%s", name,
+	    near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near, near == NULL ? "" : "\"?");
+}
+
+static void unknown_top_name(const char *name, char *why, size_t why_room)
+{
+	const char *dot = strchr(name, '.'), *near = nearest_name(name, section_names, SECTIONS);
+	if (dot != NULL)
+		snprintf(why, why_room,
+		    "there is no option \"%.64s\"; a module's is written module \"%.*s\" { %.64s = ... }", name,
+		    (int)(dot - name < 64 ? dot - name : 64), name, dot + 1);
+	else if (near != NULL)
+		snprintf(why, why_room, "there is no option \"%.64s\"; did you mean %s \"...\" { }?", name, near);
+	else
+		broker_option_unknown(name, why, why_room);
+}
+
 static void unknown_name(cfg_t *section, const char *name)
 {
 	char why[MESSAGE_ROOM];
-	if (strcmp(cfg_name(section), "listen") != 0) {
-		broker_option_unknown(name, why, sizeof(why));
-		fail_at(section, why);
-		return;
-	}
-	const char *near = nearest_name(name, listen_option_names, LISTEN_OPTIONS);
-	snprintf(why, sizeof(why), "a listener has no option \"%.64s\"%s%s%s", name,
-	         near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near,
-	         near == NULL ? "" : "\"?");
+	if (strcmp(name, END_MARK) == 0)
+		snprintf(why, sizeof(why), "the section %s is not closed: a } is missing", cfg_name(section));
+	else if (strcmp(cfg_name(section), "listen") == 0)
+		unknown_listen_option(name, why, sizeof(why));
+	else if (strcmp(cfg_name(section), "namespace") == 0)
+		snprintf(why, sizeof(why), "a namespace has no options");
+	else
+		unknown_top_name(name, why, sizeof(why));
 	fail_at(section, why);
 }
 
@@ -78,6 +107,14 @@ static int on_option(cfg_t *section, cfg_opt_t *option, const char *text, void *
 	return 0;
 }
 
+static int on_end(cfg_t *section, cfg_opt_t *option, const char *text, void *result)
+{
+	(void)section, (void)option;
+	reading.whole = true;
+	*(const char **)result = text;
+	return 0;
+}
+
 static int on_namespace(cfg_t *section, cfg_opt_t *option)
 {
 	cfg_t *body = cfg_opt_getnsec(option, cfg_opt_size(option) - 1);
@@ -93,9 +130,9 @@ static int on_module(cfg_t *section, cfg_opt_t *option)
 	for (unsigned i = 0; status == WHERRY_OK && i < cfg_num(body); i++) {
 		cfg_opt_t *o = cfg_getnopt(body, i);
 		const char *text = cfg_opt_getnstr(o, 0);
-		status = text == NULL ? WHERRY_EARG
-		                      : config_set_module_option(reading.config, cfg_title(body),
-		                                                 cfg_opt_name(o), text);
+		status = text == NULL
+			     ? WHERRY_EARG
+			     : config_set_module_option(reading.config, cfg_title(body), cfg_opt_name(o), text);
 	}
 	return status == WHERRY_OK ? 0 : fail_at(section, reading.config->why);
 }
@@ -143,22 +180,21 @@ static int on_listen(cfg_t *section, cfg_opt_t *option)
 static cfg_t *new_parser(void)
 {
 	cfg_opt_t nothing[] = {CFG_END()};
-	cfg_opt_t listen_options[] = {
-	    CFG_STR("insecure", NULL, CFGF_NODEFAULT), CFG_STR("tls_cert", NULL, CFGF_NODEFAULT),
-	    CFG_STR("tls_key", NULL, CFGF_NODEFAULT), CFG_STR("mode", NULL, CFGF_NODEFAULT), CFG_END()};
+	cfg_opt_t listen_options[] = {CFG_STR("insecure", NULL, CFGF_NODEFAULT),
+	    CFG_STR("tls_cert", NULL, CFGF_NODEFAULT), CFG_STR("tls_key", NULL, CFGF_NODEFAULT),
+	    CFG_STR("mode", NULL, CFGF_NODEFAULT), CFG_END()};
 	const cfg_flag_t titled = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES;
 	cfg_opt_t sections[] = {CFG_SEC("listen", listen_options, titled),
-	                        CFG_SEC("module", nothing, titled | CFGF_KEYSTRVAL),
-	                        CFG_SEC("namespace", nothing, titled)};
-	enum { SECTIONS = sizeof(sections) / sizeof(sections[0]) };
+	    CFG_SEC("module", nothing, titled | CFGF_KEYSTRVAL), CFG_SEC("namespace", nothing, titled)};
+	_Static_assert(sizeof(sections) / sizeof(sections[0]) == SECTIONS, "each has its name");
 
-	cfg_opt_t top[BROKER_OPTIONS_MOST + SECTIONS + 1];
+	cfg_opt_t top[BROKER_OPTIONS_MOST + SECTIONS + 2];
 	size_t count = 0;
 	for (; count < broker_option_count; count++)
-		top[count] =
-		    (cfg_opt_t)CFG_STR_CB(broker_options[count].name, NULL, CFGF_NODEFAULT, on_option);
+		top[count] = (cfg_opt_t)CFG_STR_CB(broker_options[count].name, NULL, CFGF_NODEFAULT, on_option);
 	for (size_t i = 0; i < SECTIONS; i++)
 		top[count++] = sections[i];
+	top[count++] = (cfg_opt_t)CFG_STR_CB(END_MARK, NULL, CFGF_NODEFAULT, on_end);
 	top[count] = (cfg_opt_t)CFG_END();
 
 	cfg_t *parser = cfg_init(top, CFGF_NONE);
@@ -171,20 +207,24 @@ static cfg_t *new_parser(void)
 	return parser;
 }
 
-// text ends with a zero.
+// text ends with END_OF_FILE and a zero.
 static int parse(wherry_config *c, const char *text, const char *name)
 {
 	pthread_mutex_lock(&lexer_lock);
 	reading.config = c;
 	reading.name = name;
+	reading.whole = false;
 	c->why[0] = 0;
 	cfg_t *parser = new_parser();
-	int failed = parser == NULL || cfg_parse_buf(parser, text) != CFG_SUCCESS;
+	bool failed = parser == NULL || cfg_parse_buf(parser, text) != CFG_SUCCESS;
+	bool whole = reading.whole;
 	if (parser != NULL)
 		cfg_free(parser);
 	pthread_mutex_unlock(&lexer_lock);
-	if (!failed)
+	if (!failed && whole)
 		return WHERRY_OK;
+	if (!failed)
+		return config_fail(c, WHERRY_EARG, "%s: a section, a text or a comment is not closed at the end", name);
 	return c->why[0] != 0 ? WHERRY_EARG : config_fail(c, WHERRY_ENOMEM, "%s: out of memory", name);
 }
 
@@ -194,12 +234,12 @@ int config_parse_text(wherry_config *c, const char *text, size_t len, const char
 		return config_fail(c, WHERRY_EARG, "%s: longer than a configuration may be (4 MiB)", name);
 	if (len > 0 && memchr(text, 0, len) != NULL)
 		return config_fail(c, WHERRY_EARG, "%s: not a text file", name);
-	char *copy = mem_alloc(len + 1);
+	char *copy = mem_alloc(len + sizeof(END_OF_FILE));
 	if (copy == NULL)
 		return config_fail(c, WHERRY_ENOMEM, "out of memory");
 	if (len > 0)
 		memcpy(copy, text, len);
-	copy[len] = 0;
+	memcpy(copy + len, END_OF_FILE, sizeof(END_OF_FILE));
 	int status = parse(c, copy, name);
 	mem_free(copy);
 	return status;
@@ -228,8 +268,7 @@ int wherry_config_file(wherry_config *c, const char *path)
 	if (status == WHERRY_OK)
 		status = config_parse_text(c, (const char *)text.data, text.len, path);
 	else
-		config_fail(c, status, "%s: %s", path,
-		            status == WHERRY_EIO ? strerror(errno) : "out of memory");
+		config_fail(c, status, "%s: %s", path, status == WHERRY_EIO ? strerror(errno) : "out of memory");
 	fclose(file);
 	buffer_free(&text);
 	return status;

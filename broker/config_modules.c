@@ -24,8 +24,7 @@ static bool own_directory(char *dir, size_t room)
 	char real[PATH_ROOM];
 	ssize_t len = 0;
 	// For a program, dladdr knows only what it was called as: the kernel knows better.
-	if (dladdr((void *)(uintptr_t)&config_module_dir, &info) != 0 &&
-	    strstr(info.dli_fname, ".so") != NULL)
+	if (dladdr((void *)(uintptr_t)&config_module_dir, &info) != 0 && strstr(info.dli_fname, ".so") != NULL)
 		len = realpath(info.dli_fname, real) == NULL ? 0 : (ssize_t)strlen(real);
 	else
 		len = readlink("/proc/self/exe", real, sizeof(real) - 1);
@@ -49,10 +48,13 @@ void config_module_dir(const wherry_config *c, char *dir, size_t room)
 		return;
 	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
 		snprintf(path, sizeof(path), "%s%s", own, beside[i]);
-		if (access(path, X_OK) == 0) {
-			snprintf(dir, room, "%s", path);
+		char *real = realpath(path, NULL); // messages show it: without bin/..
+		if (real != NULL && access(real, X_OK) == 0) {
+			snprintf(dir, room, "%s", real);
+			free(real);
 			return;
 		}
+		free(real);
 	}
 }
 
@@ -65,8 +67,7 @@ struct options_of {
 	size_t count;
 };
 
-static void add_name(void *arg, const char *module, const struct option_spec *spec,
-                     const struct option_value *value)
+static void add_name(void *arg, const char *module, const struct option_spec *spec, const struct option_value *value)
 {
 	struct options_of *o = arg;
 	(void)value;
@@ -91,9 +92,9 @@ int config_check_settings(const wherry_config *c, struct modules *modules, char 
 		if (has_name(&o, s->name))
 			continue;
 		const char *near = nearest_name(s->name, o.names, o.count);
-		snprintf(why, why_room, "no module \"%.64s\" with an option \"%.64s\" was loaded%s%s%s",
-		         s->module, s->name, near == NULL ? "" : "; did you mean \"",
-		         near == NULL ? "" : near, near == NULL ? "" : "\"?");
+		snprintf(why, why_room, "no module \"%.64s\" with an option \"%.64s\" was loaded%s%s%s", s->module,
+		    s->name, near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near,
+		    near == NULL ? "" : "\"?");
 		return WHERRY_EARG;
 	}
 	return WHERRY_OK;

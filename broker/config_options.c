@@ -28,8 +28,8 @@ static void free_text(char *text)
 
 static void move_value(struct option_value *to, struct option_value *from)
 {
-	atomic_store_explicit(&to->number, atomic_load_explicit(&from->number, memory_order_relaxed),
-	                      memory_order_relaxed);
+	atomic_store_explicit(
+	    &to->number, atomic_load_explicit(&from->number, memory_order_relaxed), memory_order_relaxed);
 	char *old = to->text;
 	__atomic_store_n(&to->text, from->text, __ATOMIC_RELEASE);
 	free_text(old);
@@ -46,12 +46,12 @@ static int parse_level(const char *text, struct option_value *value, char *why, 
 	return WHERRY_OK;
 }
 
-int option_value_set(struct option_value *value, const struct option_spec *spec, const char *text, char *why,
-                     size_t why_room)
+int option_value_set(
+    struct option_value *value, const struct option_spec *spec, const char *text, char *why, size_t why_room)
 {
 	struct option_value parsed = {.text = NULL};
 	int status = strcmp(spec->name, "log_level") == 0 ? parse_level(text, &parsed, why, why_room)
-	                                                  : option_parse(spec, text, &parsed, why, why_room);
+							  : option_parse(spec, text, &parsed, why, why_room);
 	if (status == WHERRY_OK)
 		move_value(value, &parsed);
 	return status;
@@ -127,8 +127,7 @@ const char *config_text(const wherry_config *c, const char *name)
 	return text == NULL ? "" : text;
 }
 
-// --- into force
-// --------------------------------------------------------------------------------------------------------
+// --- into force ------------------------------------------------------------------------------------------------------
 
 static const struct {
 	const char *name;
@@ -173,8 +172,7 @@ int broker_set_option(struct wherry_broker *b, const char *name, const char *tex
 		return broker_option_unknown(name, why, why_room);
 	if (!broker_options[i].hot) {
 		snprintf(why, why_room,
-		         "%s can't change while the broker runs: set it in the configuration and restart",
-		         name);
+		    "%s can't change while the broker runs: set it in the configuration and restart", name);
 		return WHERRY_EARG;
 	}
 	int status = option_value_set(&b->options[i], &broker_options[i], text, why, why_room);
@@ -183,8 +181,7 @@ int broker_set_option(struct wherry_broker *b, const char *name, const char *tex
 	return status;
 }
 
-// --- the table
-// ---------------------------------------------------------------------------------------------------------
+// --- the table -------------------------------------------------------------------------------------------------------
 
 #define KIB INT64_C(1024)
 #define MIB (1024 * KIB)
@@ -196,40 +193,38 @@ int broker_set_option(struct wherry_broker *b, const char *name, const char *tex
 const struct option_spec broker_options[] = {
     {"data_dir", WHERRY_OPTION_TEXT, false, "", 0, 4096, "directory of this broker alone; empty: none"},
     {"module_dir", WHERRY_OPTION_TEXT, false, "", 0, 4096,
-     "where modules are looked for by name; empty: beside the program, then where they are installed"},
+	"where modules are looked for by name; empty: beside the program, then where they are installed"},
     {"modules", WHERRY_OPTION_TEXT, false, "kv", 0, 4096,
-     "modules to load at start, separated by spaces; sections and flags add to them"},
+	"modules to load at start, separated by spaces; sections and flags add to them"},
     {"insecure", WHERRY_OPTION_BOOL, false, "false", 0, 0,
-     "listeners may be plain on any address, not only on this machine's own"},
+	"listeners may be plain on any address, not only on this machine's own"},
     {"log_level", WHERRY_OPTION_TEXT, true, "info", 0, 16, "what is logged: error, warn, info or debug"},
     {"max_memory", WHERRY_OPTION_SIZE, true, "0", 0, INT64_MAX,
-     "keys may use so much memory; above it, commands that grow are refused; 0: no limit"},
+	"keys may use so much memory; above it, commands that grow are refused; 0: no limit"},
     {"max_frame", WHERRY_OPTION_SIZE, true, "16MiB", KIB, GIB, "longest frame a client may send"},
     {"max_connections", WHERRY_OPTION_INT, true, "10000", 1, 1000000, "connections at once"},
     {"handshake_timeout", WHERRY_OPTION_DURATION, true, "10s", 100, HOURS,
-     "a connection that has not said what it speaks by then is closed"},
+	"a connection that has not said what it speaks by then is closed"},
     {"idle_timeout", WHERRY_OPTION_DURATION, true, "0s", 0, 365 * DAYS,
-     "a connection without a byte from its peer for so long is closed; 0: never"},
+	"a connection without a byte from its peer for so long is closed; 0: never"},
     {"outbox_bytes", WHERRY_OPTION_SIZE, true, "8MiB", 64 * KIB, 16 * GIB,
-     "answers that a peer has not read; above it, the peer is not read from"},
+	"answers that a peer has not read; above it, the peer is not read from"},
     {"send_bytes", WHERRY_OPTION_SIZE, true, "256KiB", 4 * KIB, 64 * MIB, "one coalesced send"},
     {"stall_timeout", WHERRY_OPTION_DURATION, true, "30s", SECONDS, DAYS,
-     "a peer that takes nothing of what waits for it for so long is closed"},
+	"a peer that takes nothing of what waits for it for so long is closed"},
     {"resend_bytes", WHERRY_OPTION_SIZE, true, "64MiB", 0, 16 * GIB,
-     "answers kept, of all connections, for REQ requests that come again"},
+	"answers kept, of all connections, for REQ requests that come again"},
     {"max_depth", WHERRY_OPTION_INT, true, "24", 4, 100, "how deep a value may nest"},
     {"max_elements", WHERRY_OPTION_INT, true, "1048576", 1024, INT32_MAX,
-     "elements of all arrays, maps and tuples of a frame together"},
+	"elements of all arrays, maps and tuples of a frame together"},
     {"max_args", WHERRY_OPTION_INT, true, "65536", 16, INT32_MAX, "arguments of one request"},
     {"max_key", WHERRY_OPTION_SIZE, true, "4KiB", 64, 64 * KIB, "longest key or subkey"},
     {"max_answer", WHERRY_OPTION_SIZE, true, "16MiB", 64 * KIB, GIB, "longest answer"},
     {"max_parked", WHERRY_OPTION_INT, true, "1024", 0, 1000000, "requests of a session that wait at once"},
     {"park_timeout", WHERRY_OPTION_DURATION, true, "50s", SECONDS, HOURS,
-     "a request waits at most so long; plain REQ clients ask again after 60 s"},
-    {"drain_timeout", WHERRY_OPTION_DURATION, false, "5s", 0, HOURS,
-     "at shutdown, how long answers may take to leave"},
+	"a request of a REQ client waits at most so long: its socket asks again after 60 s"},
+    {"drain_timeout", WHERRY_OPTION_DURATION, false, "5s", 0, HOURS, "at shutdown, how long answers may take to leave"},
 };
 
 const uint32_t broker_option_count = sizeof(broker_options) / sizeof(broker_options[0]);
-_Static_assert(sizeof(broker_options) / sizeof(broker_options[0]) <= BROKER_OPTIONS_MOST,
-               "room for their names");
+_Static_assert(sizeof(broker_options) / sizeof(broker_options[0]) <= BROKER_OPTIONS_MOST, "room for their names");

@@ -60,6 +60,8 @@ int control_open(struct control **out)
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->wake, NULL);
 	if (!thread_start(&c->thread, control_main, c)) {
+		pthread_mutex_destroy(&c->lock);
+		pthread_cond_destroy(&c->wake);
 		mem_free(c);
 		return WHERRY_EAGAIN;
 	}
@@ -118,7 +120,8 @@ static void run_waited(void *arg)
 
 void control_call(struct control *c, const char *what, void (*run)(void *), void *arg)
 {
-	struct waited w = {.run = run, .arg = arg, .lock = PTHREAD_MUTEX_INITIALIZER, .done_cond = PTHREAD_COND_INITIALIZER};
+	struct waited w = {
+	    .run = run, .arg = arg, .lock = PTHREAD_MUTEX_INITIALIZER, .done_cond = PTHREAD_COND_INITIALIZER};
 	if (pthread_equal(pthread_self(), c->thread) || control_post(c, what, run_waited, &w) != WHERRY_OK) {
 		run(arg);
 		return;

@@ -2,6 +2,7 @@
 // is the library's.
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
@@ -28,7 +29,8 @@ static const char help_head[] =
     "\n"
     "  -c, --config FILE     read this configuration first; flags win over it\n"
     "  -l, --listen URL      listen here, and not where the file or the default says; repeatable:\n"
-    "                        tcp://HOST:PORT, ipc:///PATH, tls+tcp://HOST:PORT (port 0: any free one)\n"
+    "                        tcp://HOST:PORT (port 0: any free one) or ipc:///PATH;\n"
+    "                        tls+tcp:// needs a certificate, and so a listener in the file\n"
     "  -d, --data-dir DIR    the directory of this broker alone (as --set data_dir=DIR)\n"
     "  -m, --module MODULE   load this module too, by name or by path; repeatable\n"
     "      --set NAME=VALUE  set an option, or MODULE.OPTION; repeatable\n"
@@ -50,6 +52,14 @@ static const char help_head[] =
     "\n"
     "Options for --set and for the file, with their defaults:\n";
 
+static int printed(void)
+{
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return EXIT_SUCCESS;
+	perror("wherryd: standard output");
+	return EXIT_FAILURE;
+}
+
 static int print_help(void)
 {
 	fputs(help_head, stdout);
@@ -57,13 +67,13 @@ static int print_help(void)
 		const struct option_spec *o = &broker_options[i];
 		printf("  %-18s %-8s %s\n", o->name, o->preset[0] != 0 ? o->preset : "\"\"", o->help);
 	}
-	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return printed();
 }
 
 static int print_version(void)
 {
 	printf("wherryd %s\n", wherry_version());
-	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return printed();
 }
 
 static int complain(int status, const char *what)
@@ -121,7 +131,7 @@ static int set_pair(wherry_config *c, const char *pair)
 {
 	const char *equals = strchr(pair, '=');
 	char name[256];
-	if (equals == NULL || (size_t)(equals - pair) >= sizeof(name))
+	if (equals == NULL || equals == pair || (size_t)(equals - pair) >= sizeof(name))
 		return config_fail(c, WHERRY_EARG, "--set takes NAME=VALUE, not \"%.100s\"", pair);
 	snprintf(name, sizeof(name), "%.*s", (int)(equals - pair), pair);
 	return wherry_config_set(c, name, equals + 1);
@@ -153,8 +163,7 @@ static int apply_flags(wherry_config *c, int argc, char **argv)
 {
 	int status = WHERRY_OK;
 	optind = 1;
-	for (int flag;
-	     status == WHERRY_OK && (flag = getopt_long(argc, argv, short_flags, long_flags, NULL)) != -1;)
+	for (int flag; status == WHERRY_OK && (flag = getopt_long(argc, argv, short_flags, long_flags, NULL)) != -1;)
 		status = apply_flag(c, flag, optarg);
 	return status;
 }
@@ -200,27 +209,45 @@ static int configure(wherry_config *c, const struct first_look *look, int argc, 
 
 // --- signals ----------------------------------------------------------------------------------------------------------
 
+// A terminal that closes, and whoever signals a process and then its group, sends the same wish twice: nobody's second
+// thought comes so soon.
+enum { ONE_WISH_NS = 200000000 };
+
 // One thread takes the signals; every other has them blocked, NNG's and the modules' too.
 struct watch {
 	sigset_t signals;
 	pthread_mutex_t lock;
-	wherry_broker *broker; // under the lock; NULL: it is closing, and another signal means at once
+	wherry_broker *broker; // under the lock; NULL: it is closing
 };
+
+static void stop_watched(struct watch *w)
+{
+	pthread_mutex_lock(&w->lock);
+	if (w->broker != NULL)
+		wherry_broker_stop(w->broker);
+	pthread_mutex_unlock(&w->lock);
+}
 
 static void *watch_signals(void *arg)
 {
 	struct watch *w = arg;
-	for (int signal;;) {
-		if (sigwait(&w->signals, &signal) != 0)
-			continue;
-		pthread_mutex_lock(&w->lock);
-		if (w->broker == NULL)
+	int signal;
+	while (sigwait(&w->signals, &signal) != 0)
+		;
+	uint64_t first = clock_ticks_ns(&clock_system);
+	stop_watched(w);
+	for (;;)
+		if (sigwait(&w->signals, &signal) == 0 && clock_ticks_ns(&clock_system) - first >= ONE_WISH_NS)
 			_exit(complain(EXIT_FAILURE, "ended at once, answers may be lost"));
-		wherry_broker_stop(w->broker);
-		w->broker = NULL;
-		pthread_mutex_unlock(&w->lock);
-	}
 	return NULL;
+}
+
+// Else the first files and connections took the place of a closed standard error, and the log went into them.
+static void fill_standard_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", O_PATH);
 }
 
 static void block_signals(struct watch *w)
@@ -262,12 +289,11 @@ static void say_ready(const wherry_broker *b)
 	char urls[URLS_ROOM] = "";
 	size_t len = 0;
 	for (unsigned i = 0; wherry_broker_url(b, i) != NULL && len < sizeof(urls); i++)
-		len += (size_t)snprintf(urls + len, sizeof(urls) - len, "%s%s", i > 0 ? " " : "",
-		                        wherry_broker_url(b, i));
-	log_event(&b->log, WHERRY_LOG_WARN, "in memory only", "note",
-	          "nothing survives the end of this broker", NULL);
-	log_event(&b->log, WHERRY_LOG_INFO, "ready", "version", wherry_version(), "pid", LOG_NUMBER(getpid()),
-	          "urls", urls, NULL);
+		len +=
+		    (size_t)snprintf(urls + len, sizeof(urls) - len, "%s%s", i > 0 ? " " : "", wherry_broker_url(b, i));
+	log_event(&b->log, WHERRY_LOG_WARN, "in memory only", "note", "nothing survives the end of this broker", NULL);
+	log_event(&b->log, WHERRY_LOG_INFO, "ready", "version", wherry_version(), "pid", LOG_NUMBER(getpid()), "urls",
+	    urls, NULL);
 }
 
 static int serve(const wherry_config *c, struct watch *w)
@@ -293,6 +319,7 @@ static int serve(const wherry_config *c, struct watch *w)
 int main(int argc, char **argv)
 {
 	static struct watch watch = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	fill_standard_streams();
 	struct first_look look = look_at(argc, argv);
 	if (look.wrong)
 		return fputs("Try 'wherryd --help'.\n", stderr), EXIT_USAGE;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct clock {
-	int64_t (*unix_ms)(void *self);  // wall clock: may jump
+	int64_t (*unix_ms)(void *self);   // wall clock: may jump
 	uint64_t (*ticks_ns)(void *self); // monotonic: never goes back
 	void *self;
 };

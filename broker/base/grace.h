@@ -21,9 +21,9 @@ struct grace {
 
 void grace_open(struct grace *);
 void grace_close(struct grace *);
-unsigned grace_enter(struct grace *);               // answers the token for grace_leave
-void grace_leave(struct grace *, unsigned token);   // by the same thread
-void grace_wait(struct grace *);                    // may take as long as the longest reader
+unsigned grace_enter(struct grace *);             // answers the token for grace_leave
+void grace_leave(struct grace *, unsigned token); // by the same thread
+void grace_wait(struct grace *);                  // may take as long as the longest reader
 
 // A small number for this thread, the same as long as it lives: picks slots that threads seldom share.
 unsigned thread_number(void);

@@ -22,8 +22,7 @@ uint64_t hash_bytes(const struct hash_key *key, const void *ptr, size_t len)
 
 void digest_begin(struct digest_input *in)
 {
-	crypto_generichash_init((crypto_generichash_state *)(void *)in->opaque, NULL, 0,
-	                        sizeof(struct digest));
+	crypto_generichash_init((crypto_generichash_state *)(void *)in->opaque, NULL, 0, sizeof(struct digest));
 }
 
 void digest_add(struct digest_input *in, const void *ptr, size_t len)
@@ -49,8 +48,7 @@ void digest_span(struct digest_input *in, wherry_span span)
 struct digest digest_end(struct digest_input *in)
 {
 	struct digest out;
-	crypto_generichash_final((crypto_generichash_state *)(void *)in->opaque, (unsigned char *)&out,
-	                         sizeof(out));
+	crypto_generichash_final((crypto_generichash_state *)(void *)in->opaque, (unsigned char *)&out, sizeof(out));
 	return out;
 }
 

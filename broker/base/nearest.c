@@ -4,9 +4,7 @@
 
 #include "base/options.h"
 
-enum {
-	NAME_MOST = 64
-}; // longer ones are far from everything: the cost stays bounded whatever a client sends
+enum { NAME_MOST = 64 }; // longer ones are far from everything: the cost stays bounded whatever a client sends
 
 static size_t least(size_t a, size_t b)
 {
@@ -23,8 +21,7 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 		size_t *row = rows[i % 3], *above = rows[(i - 1) % 3], *two_above = rows[(i + 1) % 3];
 		row[0] = i;
 		for (size_t j = 1; j <= b_len; j++) {
-			row[j] =
-			    least(above[j - 1] + (a[i - 1] != b[j - 1]), least(above[j], row[j - 1]) + 1);
+			row[j] = least(above[j - 1] + (a[i - 1] != b[j - 1]), least(above[j], row[j - 1]) + 1);
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
 				row[j] = least(row[j], two_above[j - 2] + 1);
 		}

@@ -32,7 +32,13 @@ static const struct unit sizes[] = {
 };
 
 static const struct unit durations[] = {
-    {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {"", 1}, {NULL, 0},
+    {"d", 86400000},
+    {"h", 3600000},
+    {"m", 60000},
+    {"s", 1000},
+    {"ms", 1},
+    {"", 1},
+    {NULL, 0},
 };
 
 static const struct unit plain[] = {{"", 1}, {NULL, 0}};
@@ -41,8 +47,14 @@ static const struct {
 	const char *name;
 	bool value;
 } bools[] = {
-    {"true", true},   {"yes", true}, {"on", true},   {"1", true},
-    {"false", false}, {"no", false}, {"off", false}, {"0", false},
+    {"true", true},
+    {"yes", true},
+    {"on", true},
+    {"1", true},
+    {"false", false},
+    {"no", false},
+    {"off", false},
+    {"0", false},
 };
 
 static const struct unit *units_of(uint32_t kind)
@@ -146,7 +158,7 @@ static int refuse_bounds(const struct option_spec *spec, const char *text, char 
 	uint32_t kind = spec->kind == WHERRY_OPTION_TEXT ? WHERRY_OPTION_INT : spec->kind;
 	struct line l = begin_why(spec, text, why, room);
 	line_add(&l, spec->kind == WHERRY_OPTION_TEXT ? " is out of bounds: allowed is a length from "
-	                                              : " is out of bounds: allowed is ");
+						      : " is out of bounds: allowed is ");
 	add_number(&l, kind, spec->min);
 	line_add(&l, spec->max == INT64_MAX ? " or more" : " to ");
 	if (spec->max != INT64_MAX)
@@ -160,8 +172,8 @@ static bool within(const struct option_spec *spec, int64_t number)
 	return (spec->min == 0 && spec->max == 0) || (number >= spec->min && number <= spec->max);
 }
 
-static int parse_text(const struct option_spec *spec, const char *text, struct option_value *value, char *why,
-                      size_t room)
+static int parse_text(
+    const struct option_spec *spec, const char *text, struct option_value *value, char *why, size_t room)
 {
 	if (!within(spec, (int64_t)strlen(text)))
 		return refuse_bounds(spec, text, why, room);
@@ -178,8 +190,8 @@ static int parse_text(const struct option_spec *spec, const char *text, struct o
 	return WHERRY_OK;
 }
 
-int option_parse(const struct option_spec *spec, const char *text, struct option_value *value, char *why,
-                 size_t why_room)
+int option_parse(
+    const struct option_spec *spec, const char *text, struct option_value *value, char *why, size_t why_room)
 {
 	if (spec->kind == WHERRY_OPTION_TEXT)
 		return parse_text(spec, text, value, why, why_room);

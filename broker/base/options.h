@@ -29,7 +29,8 @@ struct option_value {
 
 // Parses `text` ("64KiB", "30s", "true") for `spec` and checks its bounds.  On failure writes a sentence that names
 // the option, the value and what is allowed into why[why_room], and leaves *value.
-int option_parse(const struct option_spec *spec, const char *text, struct option_value *value, char *why, size_t why_room);
+int option_parse(
+    const struct option_spec *spec, const char *text, struct option_value *value, char *why, size_t why_room);
 void option_print(const struct option_spec *spec, const struct option_value *value, struct buffer *out); // text form
 
 // The nearest name by edit distance, for "did you mean"; NULL if none is near.

@@ -91,8 +91,8 @@ static void escape(struct line *l, uint8_t byte)
 {
 	char text[8];
 	const char *name = byte == '"' ? "\\\"" : byte == '\\' ? "\\\\" : byte == '\n' ? "\\n" : NULL;
-	int len = name != NULL ? snprintf(text, sizeof(text), "%s", name)
-	                       : snprintf(text, sizeof(text), "\\x%02x", byte);
+	int len =
+	    name != NULL ? snprintf(text, sizeof(text), "%s", name) : snprintf(text, sizeof(text), "\\x%02x", byte);
 	piece(l, text, (size_t)len);
 }
 

@@ -27,8 +27,8 @@ void timers_poke(struct timers *); // a clock that is not the system's has jumpe
 
 int timer_start(struct timers *, struct timer *, int64_t due_ms); // or moves it; ENOMEM
 bool timer_stop(struct timers *,
-                struct timer *); // true: it will not fire.  false: it fired or was not started
+    struct timer *); // true: it will not fire.  false: it fired or was not started
 void timer_stop_wait(struct timers *,
-                     struct timer *); // and, if it is firing now, waits until it has; not from fire()
+    struct timer *); // and, if it is firing now, waits until it has; not from fire()
 
 #endif

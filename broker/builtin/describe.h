@@ -10,16 +10,14 @@
 		.size = sizeof(wherry_arg), .kinds = (k), .flags = (f), .name = (n), .help = (h) \
 	}
 
-#define COMMAND(n, v, f, r, h)                                                                       \
-	{                                                                                            \
-		.size = sizeof(wherry_command), .flags = (f), .name = (n), .help = (h), .verb = (v), \
-		.run = (r)                                                                           \
+#define COMMAND(n, v, f, r, h)                                                                                  \
+	{                                                                                                       \
+		.size = sizeof(wherry_command), .flags = (f), .name = (n), .help = (h), .verb = (v), .run = (r) \
 	}
-#define COMMAND_ARGS(n, v, f, r, a, h)                                                               \
-	{                                                                                            \
-		.size = sizeof(wherry_command), .flags = (f), .name = (n), .help = (h), .verb = (v), \
-		.args = (a), .arg_count = sizeof(a) / sizeof((a)[0]), .arg_stride = sizeof((a)[0]),  \
-		.run = (r)                                                                           \
+#define COMMAND_ARGS(n, v, f, r, a, h)                                                                            \
+	{                                                                                                         \
+		.size = sizeof(wherry_command), .flags = (f), .name = (n), .help = (h), .verb = (v), .args = (a), \
+		.arg_count = sizeof(a) / sizeof((a)[0]), .arg_stride = sizeof((a)[0]), .run = (r)                 \
 	}
 
 #define BUILTIN(n, c)                                                                                    \

@@ -22,8 +22,8 @@ static void do_job(void *arg)
 	finish(job->context, job);
 }
 
-static int32_t begin(wherry_broker *b, wherry_call *call, const char *what, int (*work)(struct job *),
-                     const char *argument)
+static int32_t begin(
+    wherry_broker *b, wherry_call *call, const char *what, int (*work)(struct job *), const char *argument)
 {
 	struct job like = {.session = call->session, .work = work, .context = b}, *job = NULL;
 	int32_t status = call_keys.park(call, -1, &like.ticket);
@@ -31,8 +31,7 @@ static int32_t begin(wherry_broker *b, wherry_call *call, const char *what, int 
 		return status;
 	status = jobs_add(modules_jobs(b->modules), &like, argument, &job);
 	if (status == WHERRY_ELIMIT)
-		return call_failf(call, status, "%d requests of this kind wait already: try again",
-		                  JOBS_MOST);
+		return call_failf(call, status, "%d requests of this kind wait already: try again", JOBS_MOST);
 	if (status != WHERRY_OK)
 		return status;
 	call->cookie[0] = job->id;
@@ -54,8 +53,8 @@ static int32_t give_up(wherry_broker *b, wherry_call *call)
 	return call_fail(call, WHERRY_ESHUTDOWN, "the broker is shutting down");
 }
 
-int32_t later(wherry_broker *b, wherry_call *call, const char *what, int (*work)(struct job *),
-              const char *argument, struct job_result *result)
+int32_t later(wherry_broker *b, wherry_call *call, const char *what, int (*work)(struct job *), const char *argument,
+    struct job_result *result)
 {
 	if (call->why == WHERRY_WHY_FIRST)
 		return begin(b, call, what, work, argument);

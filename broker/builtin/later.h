@@ -9,7 +9,7 @@
 
 // OK: the work is done and *result has what it answered.  PARKED: return it.  An error: return it, its text is set.
 // `what` names the work in sys.jobs: a static word.
-int32_t later(wherry_broker *, wherry_call *, const char *what, int (*work)(struct job *),
-              const char *argument, struct job_result *result);
+int32_t later(wherry_broker *, wherry_call *, const char *what, int (*work)(struct job *), const char *argument,
+    struct job_result *result);
 
 #endif

@@ -69,8 +69,7 @@ static void show_one(void *arg, const struct module_info *info)
 	add_state(&s->map, info);
 }
 
-static void show_option(void *arg, const char *module, const struct option_spec *spec,
-                        const struct option_value *value)
+static void show_option(void *arg, const char *module, const struct option_spec *spec, const struct option_value *value)
 {
 	struct showing *s = arg;
 	if (!span_equal(s->name, span_text(module)))
@@ -105,8 +104,7 @@ static int32_t run_show(void *self, wherry_call *call)
 	modules_each(b->modules, show_one, &all);
 	if (all.map.count == 0) {
 		buffer_free(&all.map.bytes);
-		return call_failf(call, WHERRY_ENOKEY, "no module %s is loaded; see module.list",
-		                  QUOTED(all.name));
+		return call_failf(call, WHERRY_ENOKEY, "no module %s is loaded; see module.list", QUOTED(all.name));
 	}
 	rows_begin(&options.map);
 	modules_each_option(b->modules, show_option, &options);
@@ -128,8 +126,7 @@ static int do_load(struct job *job)
 static int do_unload(struct job *job)
 {
 	wherry_broker *b = job->context;
-	return modules_unload(b->modules, job->argument, UNLOAD_MS, job->result.text,
-	                      sizeof(job->result.text));
+	return modules_unload(b->modules, job->argument, UNLOAD_MS, job->result.text, sizeof(job->result.text));
 }
 
 static int do_reload(struct job *job)
@@ -145,9 +142,8 @@ static int32_t change(wherry_broker *b, wherry_call *call, const char *what, int
 	struct job_result result;
 	if (given.len == 0 || given.len >= sizeof(argument) || memchr(given.ptr, 0, given.len) != NULL ||
 	    !text_is_utf8(given))
-		return call_failf(call, WHERRY_EARG,
-		                  "argument \"%s\" must be 1 to %zu bytes of UTF-8 without a zero",
-		                  call_of(call)->command->args[0]->name, sizeof(argument) - 1);
+		return call_failf(call, WHERRY_EARG, "argument \"%s\" must be 1 to %zu bytes of UTF-8 without a zero",
+		    call_of(call)->command->args[0]->name, sizeof(argument) - 1);
 	memcpy(argument, given.ptr, given.len);
 	argument[given.len] = 0;
 	int32_t status = later(b, call, what, work, argument, &result);
@@ -181,27 +177,25 @@ static const wherry_arg name_args[] = {
 
 static const wherry_command commands[] = {
     COMMAND("module.list", "read", 0, run_list,
-            "All modules, in the order they were loaded: a list of maps with name, version, abi, builtin, "
-            "commands (how "
-            "many) and state (running or draining)."),
+	"All modules, in the order they were loaded: a list of maps with name, version, abi, builtin, "
+	"commands (how "
+	"many) and state (running or draining)."),
     COMMAND_ARGS("module.show", "read", 0, run_show, name_args,
-                 "One module: what module.list says of it, its path, needs, types, reloads, memory and "
-                 "timers it holds, "
-                 "loaded_ms, and its options and metrics as maps.  ENOKEY: no such module is loaded."),
-    COMMAND_ARGS(
-        "module.load", "admin", WHERRY_CMD_ADMIN | WHERRY_CMD_PARKS, run_load, path_args,
-        "Loads a module and puts its commands in force; answers true.  The file must belong to root or the "
-        "broker's user and be writable by nobody else.  On failure nothing of it is left, and the error says "
-        "why."),
-    COMMAND_ARGS(
-        "module.unload", "admin", WHERRY_CMD_ADMIN | WHERRY_CMD_PARKS, run_unload, name_args,
-        "Takes a module's commands out of force, lets it drain, and unloads it; answers true.  Requests that "
-        "wait in it are answered EAGAIN; its keys stay and are there again when it is loaded again.  Refused "
-        "while another module needs it."),
+	"One module: what module.list says of it, its path, needs, types, reloads, memory and "
+	"timers it holds, "
+	"loaded_ms, and its options and metrics as maps.  ENOKEY: no such module is loaded."),
+    COMMAND_ARGS("module.load", "admin", WHERRY_CMD_ADMIN | WHERRY_CMD_PARKS, run_load, path_args,
+	"Loads a module and puts its commands in force; answers true.  The file must belong to root or the "
+	"broker's user and be writable by nobody else.  On failure nothing of it is left, and the error says "
+	"why."),
+    COMMAND_ARGS("module.unload", "admin", WHERRY_CMD_ADMIN | WHERRY_CMD_PARKS, run_unload, name_args,
+	"Takes a module's commands out of force, lets it drain, and unloads it; answers true.  Requests that "
+	"wait in it are answered EAGAIN; its keys stay and are there again when it is loaded again.  Refused "
+	"while another module needs it."),
     COMMAND_ARGS("module.reload", "admin", WHERRY_CMD_ADMIN | WHERRY_CMD_PARKS, run_reload, name_args,
-                 "Loads the module's file anew, swaps the commands in one step, then unloads the old copy; "
-                 "answers true. "
-                 " On failure the old copy goes on.  Requests that wait in it are answered EAGAIN."),
+	"Loads the module's file anew, swaps the commands in one step, then unloads the old copy; "
+	"answers true. "
+	" On failure the old copy goes on.  Requests that wait in it are answered EAGAIN."),
 };
 
 const wherry_module builtin_module = BUILTIN("module", commands);

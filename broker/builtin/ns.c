@@ -29,13 +29,11 @@ static int32_t run_create(void *self, wherry_call *call)
 	uint32_t ns;
 	int status = store_ns_create(b->store, name, &ns);
 	if (status == WHERRY_EARG)
-		return call_failf(call, status, "namespace %s: a name is 1 to 64 of A-Z a-z 0-9 _ . -",
-		                  QUOTED(name));
+		return call_failf(call, status, "namespace %s: a name is 1 to 64 of A-Z a-z 0-9 _ . -", QUOTED(name));
 	if (status == WHERRY_EEXIST)
 		return call_failf(call, status, "namespace %s exists already", QUOTED(name));
 	if (status == WHERRY_ELIMIT)
-		return call_failf(call, status, "there are %d namespaces, which is the most",
-		                  STORE_NAMESPACES);
+		return call_failf(call, status, "there are %d namespaces, which is the most", STORE_NAMESPACES);
 	if (status == WHERRY_OK)
 		pack_bool(call->reply, true);
 	return status;
@@ -47,12 +45,12 @@ static const wherry_arg create_args[] = {
 
 static const wherry_command commands[] = {
     COMMAND("ns.list", "read", 0, run_list,
-            "All namespaces: a list of maps with name and keys (how many).  The first one is where sessions "
-            "begin."),
+	"All namespaces: a list of maps with name and keys (how many).  The first one is where sessions "
+	"begin."),
     COMMAND_ARGS("ns.create", "admin", WHERRY_CMD_ADMIN, run_create, create_args,
-                 "Makes a namespace; answers true.  EEXIST: there already.  Go there with session.use, or "
-                 "name it in the "
-                 "option ns of any command."),
+	"Makes a namespace; answers true.  EEXIST: there already.  Go there with session.use, or "
+	"name it in the "
+	"option ns of any command."),
 };
 
 const wherry_module builtin_ns = BUILTIN("ns", commands);

@@ -47,11 +47,10 @@ static int32_t run_hello(void *self, wherry_call *call)
 	if (s == NULL)
 		return no_session(call);
 	if (version->kind != WHERRY_ABSENT && version->as.i != PROTOCOL)
-		return call_failf(call, WHERRY_EUNSUPPORTED, "this broker speaks version %d of the protocol",
-		                  PROTOCOL);
+		return call_failf(call, WHERRY_EUNSUPPORTED, "this broker speaks version %d of the protocol", PROTOCOL);
 	if (client->kind != WHERRY_ABSENT && !fits(client->as.bytes))
-		return call_failf(call, WHERRY_EARG, "option \"client\" must be UTF-8 of at most %zu bytes",
-		                  sizeof(s->client) - 1);
+		return call_failf(
+		    call, WHERRY_EARG, "option \"client\" must be UTF-8 of at most %zu bytes", sizeof(s->client) - 1);
 	if (client->kind != WHERRY_ABSENT)
 		session_hello(b->router, s, client->as.bytes);
 	struct rows map;
@@ -125,7 +124,7 @@ static int32_t run_close(void *self, wherry_call *call)
 
 static const wherry_arg hello_args[] = {
     ARG("client", WHERRY_TEXT, WHERRY_ARG_OPTION,
-        "what the client calls itself, shown by session.info; at most 63 bytes of UTF-8"),
+	"what the client calls itself, shown by session.info; at most 63 bytes of UTF-8"),
     ARG("version", WHERRY_INT, WHERRY_ARG_OPTION, "the version of the protocol that the client speaks: 1"),
 };
 
@@ -135,20 +134,19 @@ static const wherry_arg use_args[] = {
 
 static const wherry_command commands[] = {
     COMMAND_ARGS("session.hello", "session", 0, run_hello, hello_args,
-                 "Introduces the client.  Answers a map: session (its id), server, version (of the broker), "
-                 "protocol, and "
-                 "limits: frame, answer and key in bytes, depth, elements, parked.  EUNSUPPORTED: another "
-                 "version of the "
-                 "protocol."),
+	"Introduces the client.  Answers a map: session (its id), server, version (of the broker), "
+	"protocol, and "
+	"limits: frame, answer and key in bytes, depth, elements, parked.  EUNSUPPORTED: another "
+	"version of the "
+	"protocol."),
     COMMAND("session.info", "session", 0, run_info,
-            "This session: a map with session (its id), remote, client, ns, duplex (may be pushed to), "
-            "since_ms, parked "
-            "(how many of its requests wait)."),
-    COMMAND_ARGS(
-        "session.use", "session", 0, run_use, use_args,
-        "The session's requests go to this namespace from now on; answers true.  ENOKEY: no such namespace."),
+	"This session: a map with session (its id), remote, client, ns, duplex (may be pushed to), "
+	"since_ms, parked "
+	"(how many of its requests wait)."),
+    COMMAND_ARGS("session.use", "session", 0, run_use, use_args,
+	"The session's requests go to this namespace from now on; answers true.  ENOKEY: no such namespace."),
     COMMAND("session.close", "session", 0, run_close,
-            "Answers true, then ends the session: its connection is closed once all answers have left."),
+	"Answers true, then ends the session: its connection is closed once all answers have left."),
 };
 
 const wherry_module builtin_session = BUILTIN("session", commands);

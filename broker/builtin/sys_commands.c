@@ -13,23 +13,39 @@ struct word {
 };
 
 static const struct word command_words[] = {
-    {WHERRY_CMD_WRITES, "writes"}, {WHERRY_CMD_GROWS, "grows"}, {WHERRY_CMD_PARKS, "parks"},
-    {WHERRY_CMD_SCANS, "scans"},   {WHERRY_CMD_ADMIN, "admin"}, {0, NULL},
+    {WHERRY_CMD_WRITES, "writes"},
+    {WHERRY_CMD_GROWS, "grows"},
+    {WHERRY_CMD_PARKS, "parks"},
+    {WHERRY_CMD_SCANS, "scans"},
+    {WHERRY_CMD_ADMIN, "admin"},
+    {0, NULL},
 };
 
 static const struct word arg_words[] = {
-    {WHERRY_ARG_READ, "read"},         {WHERRY_ARG_WRITE, "write"},
-    {WHERRY_ARG_OPTIONAL, "optional"}, {WHERRY_ARG_REST, "rest"},
-    {WHERRY_ARG_OPTION, "option"},     {WHERRY_ARG_TOPIC, "topic"},
-    {WHERRY_ARG_SECRET, "secret"},     {0, NULL},
+    {WHERRY_ARG_READ, "read"},
+    {WHERRY_ARG_WRITE, "write"},
+    {WHERRY_ARG_OPTIONAL, "optional"},
+    {WHERRY_ARG_REST, "rest"},
+    {WHERRY_ARG_OPTION, "option"},
+    {WHERRY_ARG_TOPIC, "topic"},
+    {WHERRY_ARG_SECRET, "secret"},
+    {0, NULL},
 };
 
 // UINT is an int to clients: the wire does not tell them apart.
 static const struct word kind_words[] = {
-    {WHERRY_NIL, "nil"},     {WHERRY_BOOL, "bool"}, {WHERRY_INT | WHERRY_UINT, "int"},
-    {WHERRY_REAL, "float"},  {WHERRY_TEXT, "str"},  {WHERRY_BYTES, "bin"},
-    {WHERRY_LIST, "array"},  {WHERRY_MAP, "map"},   {WHERRY_TIME, "timestamp"},
-    {WHERRY_TUPLE, "tuple"}, {WHERRY_EXT, "ext"},   {0, NULL},
+    {WHERRY_NIL, "nil"},
+    {WHERRY_BOOL, "bool"},
+    {WHERRY_INT | WHERRY_UINT, "int"},
+    {WHERRY_REAL, "float"},
+    {WHERRY_TEXT, "str"},
+    {WHERRY_BYTES, "bin"},
+    {WHERRY_LIST, "array"},
+    {WHERRY_MAP, "map"},
+    {WHERRY_TIME, "timestamp"},
+    {WHERRY_TUPLE, "tuple"},
+    {WHERRY_EXT, "ext"},
+    {0, NULL},
 };
 
 static void pack_words(wherry_out *out, uint32_t bits, const struct word *words)
@@ -88,8 +104,7 @@ static int32_t unknown(wherry_call *call, const struct command_table *table, whe
 	const char *near = command_nearest(table, name);
 	if (near == NULL)
 		return call_failf(call, WHERRY_ENOCMD, "no command or module %s", QUOTED(name));
-	return call_failf(call, WHERRY_ENOCMD, "no command or module %s; did you mean \"%s\"?", QUOTED(name),
-	                  near);
+	return call_failf(call, WHERRY_ENOCMD, "no command or module %s; did you mean \"%s\"?", QUOTED(name), near);
 }
 
 int32_t sys_commands(void *self, wherry_call *call)

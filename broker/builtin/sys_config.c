@@ -32,8 +32,8 @@ static void pack_value(wherry_out *out, const struct option_spec *spec, const st
 		pack_int(out, number);
 }
 
-static void list_option(struct listing *l, const char *name, const struct option_spec *spec,
-                        const struct option_value *value)
+static void list_option(
+    struct listing *l, const char *name, const struct option_spec *spec, const struct option_value *value)
 {
 	if (l->wanted != NULL && strcmp(l->wanted, name) != 0)
 		return;
@@ -44,8 +44,8 @@ static void list_option(struct listing *l, const char *name, const struct option
 	pack_value(&l->map.out, spec, value);
 }
 
-static void list_module_option(void *arg, const char *module, const struct option_spec *spec,
-                               const struct option_value *value)
+static void list_module_option(
+    void *arg, const char *module, const struct option_spec *spec, const struct option_value *value)
 {
 	char name[NAME_MOST];
 	snprintf(name, sizeof(name), "%s.%s", module, spec->name);
@@ -60,14 +60,34 @@ static void list_options(const wherry_broker *b, struct listing *l)
 	modules_each_option(b->modules, list_module_option, l);
 }
 
-static int32_t unknown(wherry_call *call, const char *name)
+struct nearest {
+	const char *wanted;
+	char name[NAME_MOST]; // "": none is near
+};
+
+static void keep_nearer(void *arg, const char *module, const struct option_spec *spec, const struct option_value *value)
+{
+	struct nearest *n = arg;
+	char name[NAME_MOST];
+	(void)value;
+	snprintf(name, sizeof(name), "%s.%s", module, spec->name);
+	const char *near = nearest_name(n->wanted, (const char *[]){n->name, name}, 2);
+	if (near == name)
+		memcpy(n->name, name, sizeof(name));
+}
+
+static int32_t unknown(const wherry_broker *b, wherry_call *call, const char *name)
 {
 	char why[256];
-	if (strchr(name, '.') != NULL)
-		return call_failf(call, WHERRY_EARG,
-		                  "there is no option \"%s\": see sys.config, and module.list", name);
-	broker_option_unknown(name, why, sizeof(why));
-	return call_fail(call, WHERRY_EARG, why);
+	struct nearest n = {.wanted = name};
+	if (strchr(name, '.') == NULL) {
+		broker_option_unknown(name, why, sizeof(why));
+		return call_fail(call, WHERRY_EARG, why);
+	}
+	modules_each_option(b->modules, keep_nearer, &n);
+	if (n.name[0] != 0)
+		return call_failf(call, WHERRY_EARG, "there is no option \"%s\"; did you mean \"%s\"?", name, n.name);
+	return call_failf(call, WHERRY_EARG, "there is no option \"%s\": see sys.config, and module.list", name);
 }
 
 // The value alone.
@@ -77,7 +97,7 @@ static int32_t get_one(const wherry_broker *b, wherry_call *call, const char *na
 	list_options(b, &l);
 	int32_t status = l.map.bytes.failed ? WHERRY_ENOMEM : WHERRY_OK;
 	if (status == WHERRY_OK && l.map.count == 0)
-		status = unknown(call, name);
+		status = unknown(b, call, name);
 	if (status == WHERRY_OK)
 		pack_raw(call->reply, buffer_span(&l.map.bytes));
 	buffer_free(&l.map.bytes);

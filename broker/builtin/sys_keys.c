@@ -28,8 +28,7 @@ int32_t sys_inspect(void *self, wherry_call *call)
 	int32_t status = call_keys.open(call, 0, WHERRY_ANY_TYPE, &key);
 	if (status == WHERRY_ENOKEY) {
 		char shown[128];
-		return call_failf(call, status, "no key %s",
-		                  key_print(call->args[0].raw, shown, sizeof(shown)));
+		return call_failf(call, status, "no key %s", key_print(call->args[0].raw, shown, sizeof(shown)));
 	}
 	if (status != WHERRY_OK)
 		return status;
@@ -51,9 +50,8 @@ static int do_digest(struct job *job)
 {
 	const wherry_broker *b = job->context;
 	struct digest d = store_digest(b->store, &job->result.number);
-	snprintf(job->result.text, sizeof(job->result.text),
-	         "%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "%016" PRIx64, d.word[0], d.word[1], d.word[2],
-	         d.word[3]);
+	snprintf(job->result.text, sizeof(job->result.text), "%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "%016" PRIx64,
+	    d.word[0], d.word[1], d.word[2], d.word[3]);
 	return WHERRY_OK;
 }
 

@@ -9,8 +9,7 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define ENDLESS UINT64_MAX
-#define LEAST_ENDLESS \
-	(ENDLESS - UINT64_C(0xffffffffff)) // more objects than fit in any memory have to be taken off
+#define LEAST_ENDLESS (ENDLESS - UINT64_C(0xffffffffff)) // more objects than fit in any memory have to be taken off
 
 static const char cut_short[] = "an object is cut short";
 static const char overcounted[] = "an array or map says more elements than the frame has bytes";
@@ -123,7 +122,7 @@ ALWAYS_INLINE bool object(struct walk *w)
 	}
 	if (shape > SHAPE_FIXED)
 		return shape >= SHAPE_FIXARRAY ? elements(w, shape, shape_header(shape))
-		                               : content(w, shape, shape_header(shape));
+					       : content(w, shape, shape_header(shape));
 	w->at += shape;
 	return true;
 }

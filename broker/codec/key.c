@@ -46,8 +46,7 @@ static size_t put_bytes_header(uint8_t *at, size_t len, uint8_t lead8)
 static size_t put_tuple_header(uint8_t *at, size_t len)
 {
 	static const uint8_t fixext[17] = {[1] = 0xd4, [2] = 0xd5, [4] = 0xd6, [8] = 0xd7, [16] = 0xd8};
-	size_t header =
-	    len <= 16 && fixext[len] != 0 ? put_be(at, fixext[len], 0, 0) : put_bytes_header(at, len, 0xc7);
+	size_t header = len <= 16 && fixext[len] != 0 ? put_be(at, fixext[len], 0, 0) : put_bytes_header(at, len, 0xc7);
 	at[header] = EXT_TUPLE;
 	return header + 1;
 }
@@ -63,8 +62,7 @@ static size_t put_header(uint8_t *at, const wherry_value *value, size_t content)
 	case WHERRY_REAL:
 		return put_real(at, value->as.real);
 	case WHERRY_TEXT:
-		return content < 32 ? put_be(at, (uint8_t)(0xa0 | content), 0, 0)
-		                    : put_bytes_header(at, content, 0xd9);
+		return content < 32 ? put_be(at, (uint8_t)(0xa0 | content), 0, 0) : put_bytes_header(at, content, 0xd9);
 	case WHERRY_BYTES:
 		return put_bytes_header(at, content, 0xc4);
 	default:
@@ -169,8 +167,7 @@ static int answer_raw(const wherry_value *value, size_t limit, wherry_span *key)
 	return key->len <= limit ? WHERRY_OK : WHERRY_ELIMIT;
 }
 
-int key_canonical(const wherry_value *value, size_t limit, struct buffer *scratch, wherry_span *key,
-                  const char **why)
+int key_canonical(const wherry_value *value, size_t limit, struct buffer *scratch, wherry_span *key, const char **why)
 {
 	*why = kind_fault(value);
 	if (*why != NULL)

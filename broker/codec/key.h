@@ -15,8 +15,7 @@
 //   WHERRY_ELIMIT      longer than `limit` bytes
 //   WHERRY_ENOMEM
 // Unless it answers 1, scratch has the bytes it had before.
-int key_canonical(const wherry_value *value, size_t limit, struct buffer *scratch, wherry_span *key,
-                  const char **why);
+int key_canonical(const wherry_value *value, size_t limit, struct buffer *scratch, wherry_span *key, const char **why);
 
 // For messages: a key as text, at most `room` bytes with the zero; strings quoted and escaped, long ones cut
 // with "...": "name"  b"\x00"  7  1.0  ("a", 1)

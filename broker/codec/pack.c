@@ -177,8 +177,7 @@ static void pack_pair(wherry_out *out, const char *name, int64_t number)
 
 static void pack_details(wherry_out *out, const struct pack_error *e)
 {
-	uint32_t pairs =
-	    (uint32_t)(e->retry_ms >= 0) + (uint32_t)(e->index >= 0) + (uint32_t)(e->did_you_mean != NULL);
+	uint32_t pairs = (uint32_t)(e->retry_ms >= 0) + (uint32_t)(e->index >= 0) + (uint32_t)(e->did_you_mean != NULL);
 	if (pairs == 0) {
 		pack_nil(out);
 		return;

@@ -43,8 +43,8 @@ bool check_full_name(const struct checking *c, const char *name)
 	       module_name_holds(name + len + 1);
 }
 
-bool check_list(struct checking *c, const char *of, const char *what, const void *list, uint32_t count,
-                uint32_t stride, size_t least)
+bool check_list(struct checking *c, const char *of, const char *what, const void *list, uint32_t count, uint32_t stride,
+    size_t least)
 {
 	if (count == 0)
 		return true;
@@ -53,22 +53,20 @@ bool check_list(struct checking *c, const char *of, const char *what, const void
 	if (list == NULL)
 		return check_refuse(c, "%sthe list of %ss is NULL, but its count is %u", of, what, count);
 	if (stride < least || stride % _Alignof(void *) != 0)
-		return check_refuse(
-		    c, "%sthe stride of the %ss is %u: it must be a multiple of %zu, at least %zu", of, what,
-		    stride, _Alignof(void *), least);
+		return check_refuse(c, "%sthe stride of the %ss is %u: it must be a multiple of %zu, at least %zu", of,
+		    what, stride, _Alignof(void *), least);
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t size = *(const uint32_t *)MODULE_AT(list, stride, i);
 		if (size < least || size > stride)
-			return check_refuse(c,
-			                    "%s%s %u: its size is %u, between %zu and the stride %u is right",
-			                    of, what, i + 1, size, least, stride);
+			return check_refuse(c, "%s%s %u: its size is %u, between %zu and the stride %u is right", of,
+			    what, i + 1, size, least, stride);
 	}
 	return true;
 }
 
-#define CHECK_LIST(c, what, list, row)                                               \
-	check_list((c), "", (what), (c)->module->list##s, (c)->module->list##_count, \
-	           (c)->module->list##_stride, sizeof(row))
+#define CHECK_LIST(c, what, list, row) \
+	check_list(                    \
+	    (c), "", (what), (c)->module->list##s, (c)->module->list##_count, (c)->module->list##_stride, sizeof(row))
 
 // --- the module itself
 // --------------------------------------------------------------------------------------------
@@ -80,20 +78,20 @@ static bool check_abi(struct checking *c)
 	if (m == NULL) {
 		snprintf(c->why, c->room, "the module has no description");
 	} else if (m->size < sizeof(*m)) {
-		snprintf(c->why, c->room, "the module's description says %u bytes, but ABI %u.%u has %zu",
-		         m->size, WHERRY_ABI_MAJOR, WHERRY_ABI_MINOR, sizeof(*m));
+		snprintf(c->why, c->room, "the module's description says %u bytes, but ABI %u.%u has %zu", m->size,
+		    WHERRY_ABI_MAJOR, WHERRY_ABI_MINOR, sizeof(*m));
 	} else if (m->abi >> 16 != WHERRY_ABI_MAJOR) {
-		snprintf(c->why, c->room, "the module is built for ABI %u.%u; this broker serves ABI %u",
-		         m->abi >> 16, m->abi & 0xffff, WHERRY_ABI_MAJOR);
+		snprintf(c->why, c->room, "the module is built for ABI %u.%u; this broker serves ABI %u", m->abi >> 16,
+		    m->abi & 0xffff, WHERRY_ABI_MAJOR);
 	} else if (WHERRY_ABI_MAJOR == 0 && m->abi != WHERRY_ABI) {
 		snprintf(c->why, c->room,
-		         "the module is built for ABI %u.%u; this broker serves exactly %u.%u, since before "
-		         "1.0 each "
-		         "minor version is another: build it again",
-		         m->abi >> 16, m->abi & 0xffff, WHERRY_ABI_MAJOR, WHERRY_ABI_MINOR);
+		    "the module is built for ABI %u.%u; this broker serves exactly %u.%u, since before "
+		    "1.0 each "
+		    "minor version is another: build it again",
+		    m->abi >> 16, m->abi & 0xffff, WHERRY_ABI_MAJOR, WHERRY_ABI_MINOR);
 	} else if (m->abi_min > WHERRY_ABI) {
 		snprintf(c->why, c->room, "the module needs at least ABI %u.%u; this broker has %u.%u",
-		         m->abi_min >> 16, m->abi_min & 0xffff, WHERRY_ABI_MAJOR, WHERRY_ABI_MINOR);
+		    m->abi_min >> 16, m->abi_min & 0xffff, WHERRY_ABI_MAJOR, WHERRY_ABI_MINOR);
 	} else {
 		return true;
 	}
@@ -196,18 +194,16 @@ static bool check_alarm(struct checking *c, const wherry_type *type)
 		return true;
 	const wherry_command *command = find_command(c->module, type->alarm);
 	if (command == NULL)
-		return check_refuse(c, "type \"%s\": its alarm command \"%s\" is not declared", type->name,
-		                    type->alarm);
+		return check_refuse(
+		    c, "type \"%s\": its alarm command \"%s\" is not declared", type->name, type->alarm);
 	if (!(command->flags & WHERRY_CMD_INTERNAL))
-		return check_refuse(c, "type \"%s\": its alarm command \"%s\" must be INTERNAL", type->name,
-		                    type->alarm);
+		return check_refuse(
+		    c, "type \"%s\": its alarm command \"%s\" must be INTERNAL", type->name, type->alarm);
 	if (command->flags & WHERRY_CMD_PARKS)
-		return check_refuse(c, "type \"%s\": its alarm command \"%s\" must not park", type->name,
-		                    type->alarm);
+		return check_refuse(c, "type \"%s\": its alarm command \"%s\" must not park", type->name, type->alarm);
 	if (!takes_one_written_key(command))
-		return check_refuse(c,
-		                    "type \"%s\": its alarm command \"%s\" must take exactly one WRITE key",
-		                    type->name, type->alarm);
+		return check_refuse(c, "type \"%s\": its alarm command \"%s\" must take exactly one WRITE key",
+		    type->name, type->alarm);
 	return true;
 }
 
@@ -218,11 +214,10 @@ static bool check_type(struct checking *c, uint32_t index)
 	if (type->name == NULL)
 		return check_refuse(c, "type %u has no name", index + 1);
 	if (!check_full_name(c, type->name))
-		return check_refuse(c, "type \"%.80s\": its name must be \"%s.\" and [a-z][a-z0-9_]{0,31}",
-		                    type->name, m->name);
+		return check_refuse(
+		    c, "type \"%.80s\": its name must be \"%s.\" and [a-z][a-z0-9_]{0,31}", type->name, m->name);
 	for (uint32_t i = 0; i < index; i++)
-		if (strcmp(((const wherry_type *)MODULE_AT(m->types, m->type_stride, i))->name, type->name) ==
-		    0)
+		if (strcmp(((const wherry_type *)MODULE_AT(m->types, m->type_stride, i))->name, type->name) == 0)
 			return check_refuse(c, "type \"%s\" is declared twice", type->name);
 	if (type->help == NULL || type->help[0] == 0)
 		return check_refuse(c, "type \"%s\" has no help", type->name);
@@ -258,11 +253,10 @@ static bool check_option_name(struct checking *c, uint32_t index)
 	if (option->name == NULL)
 		return check_refuse(c, "option %u has no name", index + 1);
 	if (!module_name_holds(option->name))
-		return check_refuse(c, "option \"%.64s\": its name must be [a-z][a-z0-9_]{0,31}",
-		                    option->name);
+		return check_refuse(c, "option \"%.64s\": its name must be [a-z][a-z0-9_]{0,31}", option->name);
 	for (uint32_t i = 0; i < index; i++)
-		if (strcmp(((const wherry_option *)MODULE_AT(m->options, m->option_stride, i))->name,
-		           option->name) == 0)
+		if (strcmp(((const wherry_option *)MODULE_AT(m->options, m->option_stride, i))->name, option->name) ==
+		    0)
 			return check_refuse(c, "option \"%s\" is declared twice", option->name);
 	return true;
 }
@@ -275,15 +269,15 @@ static bool check_option(struct checking *c, uint32_t index)
 	if (option->kind < WHERRY_OPTION_BOOL || option->kind > WHERRY_OPTION_TEXT)
 		return check_refuse(c, "option \"%s\": unknown kind %u", option->name, option->kind);
 	if (option->flags & ~KNOWN_OPTION_FLAGS)
-		return check_refuse(c, "option \"%s\": unknown flag bits 0x%x", option->name,
-		                    option->flags & ~KNOWN_OPTION_FLAGS);
+		return check_refuse(
+		    c, "option \"%s\": unknown flag bits 0x%x", option->name, option->flags & ~KNOWN_OPTION_FLAGS);
 	if (option->help == NULL || option->help[0] == 0)
 		return check_refuse(c, "option \"%s\" has no help", option->name);
 	if (option->preset == NULL)
 		return check_refuse(c, "option \"%s\" has no preset", option->name);
 	if (option->min > option->max)
 		return check_refuse(c, "option \"%s\": min %lld is above max %lld", option->name,
-		                    (long long)option->min, (long long)option->max);
+		    (long long)option->min, (long long)option->max);
 	return check_preset(c, option);
 }
 
@@ -297,11 +291,10 @@ static bool check_metric_name(struct checking *c, uint32_t index)
 	if (metric->name == NULL)
 		return check_refuse(c, "metric %u has no name", index + 1);
 	if (!module_name_holds(metric->name))
-		return check_refuse(c, "metric \"%.64s\": its name must be [a-z][a-z0-9_]{0,31}",
-		                    metric->name);
+		return check_refuse(c, "metric \"%.64s\": its name must be [a-z][a-z0-9_]{0,31}", metric->name);
 	for (uint32_t i = 0; i < index; i++)
-		if (strcmp(((const wherry_metric *)MODULE_AT(m->metrics, m->metric_stride, i))->name,
-		           metric->name) == 0)
+		if (strcmp(((const wherry_metric *)MODULE_AT(m->metrics, m->metric_stride, i))->name, metric->name) ==
+		    0)
 			return check_refuse(c, "metric \"%s\" is declared twice", metric->name);
 	return true;
 }
@@ -314,10 +307,8 @@ static bool check_metric(struct checking *c, uint32_t index)
 	if (metric->kind != WHERRY_METRIC_COUNTER && metric->kind != WHERRY_METRIC_GAUGE)
 		return check_refuse(c, "metric \"%s\": unknown kind %u", metric->name, metric->kind);
 	const char *unit = metric->unit;
-	if (unit == NULL ||
-	    (strcmp(unit, "") != 0 && strcmp(unit, "bytes") != 0 && strcmp(unit, "seconds") != 0))
-		return check_refuse(c, "metric \"%s\": its unit must be \"\", \"bytes\" or \"seconds\"",
-		                    metric->name);
+	if (unit == NULL || (strcmp(unit, "") != 0 && strcmp(unit, "bytes") != 0 && strcmp(unit, "seconds") != 0))
+		return check_refuse(c, "metric \"%s\": its unit must be \"\", \"bytes\" or \"seconds\"", metric->name);
 	if (metric->help == NULL || metric->help[0] == 0)
 		return check_refuse(c, "metric \"%s\" has no help", metric->name);
 	return true;
@@ -330,11 +321,10 @@ static bool check_listener(struct checking *c, uint32_t index)
 		return check_refuse(c, "listener %u has no filter", index + 1);
 	const char *fault = filter_fault(span_text(listener->filter));
 	if (fault != NULL)
-		return check_refuse(c, "listener %u: filter \"%.80s\": %s", index + 1, listener->filter,
-		                    fault);
+		return check_refuse(c, "listener %u: filter \"%.80s\": %s", index + 1, listener->filter, fault);
 	if (listener->flags != 0)
-		return check_refuse(c, "listener %u (\"%s\"): unknown flag bits 0x%x", index + 1,
-		                    listener->filter, listener->flags);
+		return check_refuse(
+		    c, "listener %u (\"%s\"): unknown flag bits 0x%x", index + 1, listener->filter, listener->flags);
 	if (listener->help == NULL || listener->help[0] == 0)
 		return check_refuse(c, "listener %u (\"%s\") has no help", index + 1, listener->filter);
 	if (listener->heard == NULL)
@@ -353,14 +343,11 @@ static bool check_each(struct checking *c, uint32_t count, bool (*check)(struct 
 static bool check_all(struct checking *c, bool builtin)
 {
 	const wherry_module *m = c->module;
-	return check_module(c, builtin) && CHECK_LIST(c, "command", command, wherry_command) &&
-	       check_commands(c) && CHECK_LIST(c, "type", type, wherry_type) &&
-	       check_each(c, m->type_count, check_type) && CHECK_LIST(c, "option", option, wherry_option) &&
-	       check_each(c, m->option_count, check_option) &&
-	       CHECK_LIST(c, "metric", metric, wherry_metric) &&
-	       check_each(c, m->metric_count, check_metric) &&
-	       CHECK_LIST(c, "listener", listener, wherry_listener) &&
-	       check_each(c, m->listener_count, check_listener);
+	return check_module(c, builtin) && CHECK_LIST(c, "command", command, wherry_command) && check_commands(c) &&
+	       CHECK_LIST(c, "type", type, wherry_type) && check_each(c, m->type_count, check_type) &&
+	       CHECK_LIST(c, "option", option, wherry_option) && check_each(c, m->option_count, check_option) &&
+	       CHECK_LIST(c, "metric", metric, wherry_metric) && check_each(c, m->metric_count, check_metric) &&
+	       CHECK_LIST(c, "listener", listener, wherry_listener) && check_each(c, m->listener_count, check_listener);
 }
 
 static int check_whole(const wherry_module *m, bool builtin, char *why, size_t why_room)

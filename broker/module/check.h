@@ -41,8 +41,8 @@ struct checking {
 bool check_refuse(struct checking *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // A list of `count` elements `stride` bytes apart, each beginning with its own size of at least `least`. `of`
 // is what the sentence calls the list's home: `module "kv"` needs "", a command `command "kv.set": `.
-bool check_list(struct checking *, const char *of, const char *what, const void *list, uint32_t count,
-                uint32_t stride, size_t least);
+bool check_list(struct checking *, const char *of, const char *what, const void *list, uint32_t count, uint32_t stride,
+    size_t least);
 bool check_commands(struct checking *);
 // "kv." and a name of 1 to 32 characters.
 bool check_full_name(const struct checking *, const char *name);

@@ -7,12 +7,11 @@
 #include <string.h>
 
 #define KEY_FLAGS (WHERRY_ARG_READ | WHERRY_ARG_WRITE)
-#define KNOWN_ARG_FLAGS                                                                             \
-	(KEY_FLAGS | WHERRY_ARG_OPTIONAL | WHERRY_ARG_REST | WHERRY_ARG_OPTION | WHERRY_ARG_TOPIC | \
-	 WHERRY_ARG_SECRET)
+#define KNOWN_ARG_FLAGS \
+	(KEY_FLAGS | WHERRY_ARG_OPTIONAL | WHERRY_ARG_REST | WHERRY_ARG_OPTION | WHERRY_ARG_TOPIC | WHERRY_ARG_SECRET)
 #define KNOWN_COMMAND_FLAGS                                                                              \
 	(WHERRY_CMD_WRITES | WHERRY_CMD_GROWS | WHERRY_CMD_PARKS | WHERRY_CMD_SCANS | WHERRY_CMD_ADMIN | \
-	 WHERRY_CMD_INTERNAL)
+	    WHERRY_CMD_INTERNAL)
 
 // One command while its arguments are looked at in order: what stood before decides what may follow.
 struct command_checking {
@@ -23,8 +22,7 @@ struct command_checking {
 	bool optional_before, option_before, in_rest;
 };
 
-static bool __attribute__((format(printf, 2, 3)))
-refuse(const struct command_checking *c, const char *format, ...)
+static bool __attribute__((format(printf, 2, 3))) refuse(const struct command_checking *c, const char *format, ...)
 {
 	char sentence[256];
 	va_list args;
@@ -34,8 +32,7 @@ refuse(const struct command_checking *c, const char *format, ...)
 	return check_refuse(c->whole, "command \"%s\": %s", c->command->name, sentence);
 }
 
-static bool __attribute__((format(printf, 2, 3)))
-refuse_arg(const struct command_checking *c, const char *format, ...)
+static bool __attribute__((format(printf, 2, 3))) refuse_arg(const struct command_checking *c, const char *format, ...)
 {
 	char sentence[256];
 	va_list args;
@@ -56,8 +53,7 @@ static bool check_arg_name(const struct command_checking *c)
 	if (name == NULL)
 		return refuse(c, "argument %u has no name", c->index + 1);
 	if (!module_name_holds(name))
-		return refuse(c, "argument %u (\"%.64s\"): its name must be [a-z][a-z0-9_]{0,31}",
-		              c->index + 1, name);
+		return refuse(c, "argument %u (\"%.64s\"): its name must be [a-z][a-z0-9_]{0,31}", c->index + 1, name);
 	for (uint32_t i = 0; i < c->index; i++)
 		if (strcmp(arg_at(c->command, i)->name, name) == 0)
 			return refuse_arg(c, "the name stands twice");
@@ -100,8 +96,7 @@ static bool check_arg_flags(const struct command_checking *c)
 static bool check_arg_order(struct command_checking *c)
 {
 	uint32_t flags = c->arg->flags;
-	bool optional = (flags & WHERRY_ARG_OPTIONAL) != 0,
-	     first_of_rest = flags & WHERRY_ARG_REST && !c->in_rest;
+	bool optional = (flags & WHERRY_ARG_OPTIONAL) != 0, first_of_rest = flags & WHERRY_ARG_REST && !c->in_rest;
 	if (flags & WHERRY_ARG_OPTION) {
 		c->option_before = true;
 		return !c->in_rest || refuse_arg(c, "an option stands behind the rest group");
@@ -121,8 +116,8 @@ static bool check_args(struct command_checking *c)
 {
 	char of[MODULE_NAME_MOST * 2 + 32];
 	snprintf(of, sizeof(of), "command \"%s\": ", c->command->name);
-	if (!check_list(c->whole, of, "argument", c->command->args, c->command->arg_count,
-	                c->command->arg_stride, sizeof(wherry_arg)))
+	if (!check_list(c->whole, of, "argument", c->command->args, c->command->arg_count, c->command->arg_stride,
+		sizeof(wherry_arg)))
 		return false;
 	for (c->index = 0; c->index < c->command->arg_count; c->index++) {
 		c->arg = arg_at(c->command, c->index);
@@ -139,12 +134,11 @@ static bool check_command_name(struct checking *whole, uint32_t index)
 	if (command->name == NULL)
 		return check_refuse(whole, "command %u has no name", index + 1);
 	if (!check_full_name(whole, command->name))
-		return check_refuse(whole,
-		                    "command \"%.80s\": its name must be \"%s.\" and [a-z][a-z0-9_]{0,31}",
-		                    command->name, m->name);
+		return check_refuse(whole, "command \"%.80s\": its name must be \"%s.\" and [a-z][a-z0-9_]{0,31}",
+		    command->name, m->name);
 	for (uint32_t i = 0; i < index; i++)
 		if (strcmp(((const wherry_command *)MODULE_AT(m->commands, m->command_stride, i))->name,
-		           command->name) == 0)
+			command->name) == 0)
 			return check_refuse(whole, "command \"%s\" is declared twice", command->name);
 	return true;
 }

@@ -59,13 +59,13 @@ int module_file_trusted(int fd, const char *path, char *why, size_t why_room)
 		snprintf(why, why_room, "file \"%s\" is no regular file", path);
 	else if (st.st_uid != 0 && st.st_uid != geteuid())
 		snprintf(why, why_room,
-		         "file \"%s\" belongs to user %u: it must be root's, or user %u's, whom the broker "
-		         "runs as",
-		         path, (unsigned)st.st_uid, (unsigned)geteuid());
+		    "file \"%s\" belongs to user %u: it must be root's, or user %u's, whom the broker "
+		    "runs as",
+		    path, (unsigned)st.st_uid, (unsigned)geteuid());
 	else if (st.st_mode & (S_IWGRP | S_IWOTH))
 		snprintf(why, why_room,
-		         "file \"%s\" may be written by others than its owner (mode %04o): chmod go-w it",
-		         path, (unsigned)(st.st_mode & 07777));
+		    "file \"%s\" may be written by others than its owner (mode %04o): chmod go-w it", path,
+		    (unsigned)(st.st_mode & 07777));
 	else
 		return WHERRY_OK;
 	return WHERRY_EDENIED;
@@ -76,8 +76,8 @@ static int not_there(struct opening *o, const char *wanted, const char *dir)
 	if (errno != ENOENT && errno != ENOTDIR)
 		return say(o, WHERRY_EIO, "file \"%s\": %s", wanted, strerror(errno));
 	if (dir != NULL)
-		return say(o, WHERRY_ENOKEY, "no module \"%s\": there is no file \"%s.so\" in \"%s\"", wanted,
-		           wanted, dir);
+		return say(
+		    o, WHERRY_ENOKEY, "no module \"%s\": there is no file \"%s.so\" in \"%s\"", wanted, wanted, dir);
 	char here[PATH_MAX];
 	if (wanted[0] == '/' || getcwd(here, sizeof(here)) == NULL)
 		return say(o, WHERRY_ENOKEY, "no file \"%s\"", wanted);
@@ -98,10 +98,10 @@ static int find(struct opening *o, const char *dir, const char *wanted)
 {
 	if (module_file_is_path(wanted))
 		return absolute(o, wanted) ? WHERRY_OK
-		                           : say(o, WHERRY_EARG, "the path \"%.64s...\" is too long", wanted);
+					   : say(o, WHERRY_EARG, "the path \"%.64s...\" is too long", wanted);
 	if (!module_name_holds(wanted))
-		return say(o, WHERRY_EARG,
-		           "\"%.64s\" is neither a module's name, [a-z][a-z0-9_]{0,31}, nor a path", wanted);
+		return say(
+		    o, WHERRY_EARG, "\"%.64s\" is neither a module's name, [a-z][a-z0-9_]{0,31}, nor a path", wanted);
 	char path[PATH_MAX];
 	if (snprintf(path, sizeof(path), "%s/%s.so", dir, wanted) >= (int)sizeof(path) || !absolute(o, path))
 		return say(o, WHERRY_EARG, "the path of the module directory is too long");
@@ -183,8 +183,7 @@ static int open_found(struct opening *o, const char *dir, const char *wanted, st
 	return status == WHERRY_OK && file->handle == NULL ? WHERRY_EARG : status;
 }
 
-int module_file_open(const char *dir, const char *wanted, struct module_file *file, char *why,
-                     size_t why_room)
+int module_file_open(const char *dir, const char *wanted, struct module_file *file, char *why, size_t why_room)
 {
 	struct opening *o = mem_alloc(sizeof(*o));
 	*file = (struct module_file){0};

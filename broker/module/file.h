@@ -20,8 +20,7 @@ struct module_file {
 // `path_or_name`: with a slash or ending in ".so" it is a path, else the name of a module in `dir`.  OK,
 // ENOKEY (no such file), EDENIED (others may write it), EARG (no shared object, or one that can't be linked),
 // EIO, ENOMEM; why[] says.
-int module_file_open(const char *dir, const char *path_or_name, struct module_file *, char *why,
-                     size_t why_room);
+int module_file_open(const char *dir, const char *path_or_name, struct module_file *, char *why, size_t why_room);
 void module_file_close(struct module_file *); // unmaps it
 bool module_file_is_path(const char *path_or_name);
 

@@ -10,7 +10,7 @@ static void host_log(wherry_owner *o, uint32_t level, const char *text)
 {
 	if (!atomic_load(&o->dead) && text != NULL)
 		log_event(o->modules->config.log, level > WHERRY_LOG_DEBUG ? WHERRY_LOG_DEBUG : (int)level,
-		          "module says", "module", o->name, "text", text, NULL);
+		    "module says", "module", o->name, "text", text, NULL);
 }
 
 static void host_metric_add(wherry_owner *o, uint32_t metric, int64_t delta)
@@ -56,8 +56,8 @@ static int32_t host_wake(wherry_owner *o, uint64_t ticket)
 	return atomic_load(&o->dead) ? WHERRY_ESHUTDOWN : router_wake(o->modules->config.router, ticket);
 }
 
-static int32_t host_timer_start(wherry_owner *o, int64_t delay_ms, int64_t period_ms, wherry_span request,
-                                uint64_t *timer)
+static int32_t host_timer_start(
+    wherry_owner *o, int64_t delay_ms, int64_t period_ms, wherry_span request, uint64_t *timer)
 {
 	return owner_timer_start(o, delay_ms, period_ms, request, timer);
 }

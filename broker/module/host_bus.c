@@ -69,8 +69,8 @@ static bool is_map(wherry_span bytes)
 	return cursor_map(&c, &pairs);
 }
 
-static int32_t publish(wherry_owner *o, wherry_span topic, wherry_span payload, wherry_span headers,
-                       uint64_t *receivers)
+static int32_t publish(
+    wherry_owner *o, wherry_span topic, wherry_span payload, wherry_span headers, uint64_t *receivers)
 {
 	if (atomic_load(&o->dead))
 		return WHERRY_ESHUTDOWN;

@@ -31,8 +31,8 @@ static int32_t read_open(const wherry_value *value, wherry_reader *reader)
 
 static int32_t read_next(wherry_reader *reader, wherry_value *out)
 {
-	struct cursor c = {(const uint8_t *)(uintptr_t)reader->opaque[0],
-	                   (const uint8_t *)(uintptr_t)reader->opaque[1]};
+	struct cursor c = {
+	    (const uint8_t *)(uintptr_t)reader->opaque[0], (const uint8_t *)(uintptr_t)reader->opaque[1]};
 	if (!cursor_next(&c, out))
 		return WHERRY_ENOKEY;
 	reader->opaque[0] = (uintptr_t)c.at;

@@ -35,7 +35,7 @@ struct module {
 	uint32_t *types; // store type ids
 	uint32_t reloads;
 	int64_t loaded_ms;
-	bool abandoned; // it did not drain: its threads may go on, so its owner and its code stay for ever
+	bool abandoned;      // it did not drain: its threads may go on, so its owner and its code stay for ever
 	struct module *next; // in the order of loading: needs stand before
 };
 
@@ -79,16 +79,14 @@ int module_say(struct why, int status, const char *format, ...) __attribute__((f
 // modules.c
 struct module *module_find(struct modules *, const char *name);
 // What would be in force with `with` in the place of `without`, or at the end; either may be NULL.  ENOMEM, EEXIST.
-int publication_make(struct modules *, const struct module *without, struct module *with,
-                     struct publication *);
+int publication_make(struct modules *, const struct module *without, struct module *with, struct publication *);
 void publication_free(struct publication *);
 void publication_go(struct modules *,
-                    struct publication *); // waits for the grace periods; *publication is empty then
+    struct publication *); // waits for the grace periods; *publication is empty then
 
 // load.c: opened, checked, loaded and started, but in no list.  `before`: the running copy of a reload, or
 // NULL.
-int module_make(struct modules *, const char *path_or_name, const struct module *before, struct module **,
-                struct why);
+int module_make(struct modules *, const char *path_or_name, const struct module *before, struct module **, struct why);
 bool module_needs(const wherry_module *, const char *name);
 struct module *module_new(struct modules *, const wherry_module *); // NULL: no memory
 int module_types(struct modules *, struct module *, struct why);
@@ -97,10 +95,9 @@ void module_free(struct module *);
 // unload.c
 // Takes `old` out of force and puts `replacement` (may be NULL) in its place.  On failure the old one goes on
 // as before.
-int module_retire(struct modules *, struct module *old, struct module *replacement, int64_t deadline_ms,
-                  struct why);
+int module_retire(struct modules *, struct module *old, struct module *replacement, int64_t deadline_ms, struct why);
 void module_bury(struct modules *,
-                 struct module *); // nothing of it runs: unload, take back, keep the remains
+    struct module *); // nothing of it runs: unload, take back, keep the remains
 void module_end(struct modules *, struct module *, int64_t deadline_ms); // at close: out of the list already
 
 // host.c, host_bus.c, host_read.c

@@ -21,14 +21,13 @@ static int query(struct loading *l)
 	wherry_module_query_fn ask = NULL;
 	void *symbol = dlsym(l->file.handle, "wherry_module_query");
 	if (symbol == NULL)
-		return module_say(l->why, WHERRY_EARG,
-		                  "file \"%s\" is no module: it has no wherry_module_query()", l->file.path);
+		return module_say(
+		    l->why, WHERRY_EARG, "file \"%s\" is no module: it has no wherry_module_query()", l->file.path);
 	memcpy(&ask, &symbol, sizeof(ask));
 	l->found = ask(WHERRY_ABI);
 	if (l->found == NULL)
-		return module_say(l->why, WHERRY_EARG,
-		                  "file \"%s\": the module does not serve this broker's ABI %u.%u",
-		                  l->file.path, WHERRY_ABI_MAJOR, WHERRY_ABI_MINOR);
+		return module_say(l->why, WHERRY_EARG, "file \"%s\": the module does not serve this broker's ABI %u.%u",
+		    l->file.path, WHERRY_ABI_MAJOR, WHERRY_ABI_MINOR);
 	char fault[WHY_ROOM];
 	int status = module_check(l->found, fault, sizeof(fault));
 	if (status != WHERRY_OK)
@@ -69,14 +68,11 @@ static int check_needs(struct loading *l)
 		at += len + (at[len] == ' ');
 		const struct module *needed = module_find(l->modules, name);
 		if (needed == NULL)
-			return module_say(
-			    l->why, WHERRY_ENOKEY,
-			    "module \"%s\" needs module \"%s\", which is not loaded: load it first", own,
-			    name);
+			return module_say(l->why, WHERRY_ENOKEY,
+			    "module \"%s\" needs module \"%s\", which is not loaded: load it first", own, name);
 		if (leads_to(l->modules, needed, own))
-			return module_say(l->why, WHERRY_EARG,
-			                  "module \"%s\" needs module \"%s\", which needs \"%s\"", own, name,
-			                  own);
+			return module_say(l->why, WHERRY_EARG, "module \"%s\" needs module \"%s\", which needs \"%s\"",
+			    own, name, own);
 	}
 	return WHERRY_OK;
 }
@@ -86,14 +82,14 @@ static int check_place(struct loading *l, const char *wanted)
 {
 	const char *name = l->found->name;
 	if (!module_file_is_path(wanted) && strcmp(wanted, name) != 0)
-		return module_say(l->why, WHERRY_EARG, "file \"%s\" holds module \"%s\", not \"%s\"",
-		                  l->file.path, name, wanted);
+		return module_say(
+		    l->why, WHERRY_EARG, "file \"%s\" holds module \"%s\", not \"%s\"", l->file.path, name, wanted);
 	if (l->before != NULL && strcmp(l->before->is.name, name) != 0)
-		return module_say(l->why, WHERRY_EARG, "file \"%s\" holds module \"%s\" now, not \"%s\"",
-		                  l->file.path, name, l->before->is.name);
+		return module_say(l->why, WHERRY_EARG, "file \"%s\" holds module \"%s\" now, not \"%s\"", l->file.path,
+		    name, l->before->is.name);
 	if (l->before == NULL && module_find(l->modules, name) != NULL)
-		return module_say(l->why, WHERRY_EEXIST,
-		                  "module \"%s\" is loaded already: module.reload takes its file anew", name);
+		return module_say(
+		    l->why, WHERRY_EEXIST, "module \"%s\" is loaded already: module.reload takes its file anew", name);
 	return check_needs(l);
 }
 
@@ -136,10 +132,8 @@ int module_types(struct modules *ms, struct module *m, struct why why)
 		const wherry_type *type = MODULE_AT(m->is.types, m->is.type_stride, i);
 		int status = store_type(store, type->name, &m->types[i]);
 		if (status != WHERRY_OK)
-			return module_say(why, status, "module \"%s\": type \"%s\": %s", m->is.name,
-			                  type->name,
-			                  status == WHERRY_ELIMIT ? "the store has no room for more types"
-			                                          : "out of memory");
+			return module_say(why, status, "module \"%s\": type \"%s\": %s", m->is.name, type->name,
+			    status == WHERRY_ELIMIT ? "the store has no room for more types" : "out of memory");
 	}
 	m->facing.types = m->types;
 	m->facing.type_count = m->is.type_count;
@@ -153,7 +147,7 @@ static int module_said(const struct module *m, const char *what, int status, whe
 	if (status >= 0 || status < WHERRY_ETAKEN)
 		status = WHERRY_EINTERNAL;
 	return module_say(why, status, "module \"%s\": %s: %s", m->is.name, what,
-	                  said->text[0] != 0 ? said->text : status_text(status));
+	    said->text[0] != 0 ? said->text : status_text(status));
 }
 
 // Behind load() it has run, so what is left of it is kept mapped.
@@ -184,8 +178,7 @@ static int prepare(struct loading *l, struct module *m)
 	int status = module_types(l->modules, m, l->why);
 	if (status != WHERRY_OK)
 		return status;
-	return owner_configure(m->owner, l->before != NULL ? l->before->owner : NULL, l->why.text,
-	                       l->why.room);
+	return owner_configure(m->owner, l->before != NULL ? l->before->owner : NULL, l->why.text, l->why.room);
 }
 
 static int make(struct loading *l, struct module **out)
@@ -204,8 +197,8 @@ static int make(struct loading *l, struct module **out)
 	return status;
 }
 
-int module_make(struct modules *ms, const char *path_or_name, const struct module *before,
-                struct module **out, struct why why)
+int module_make(
+    struct modules *ms, const char *path_or_name, const struct module *before, struct module **out, struct why why)
 {
 	struct loading l = {.modules = ms, .before = before, .why = why};
 	int status = module_file_open(ms->config.dir, path_or_name, &l.file, why.text, why.room);

@@ -93,8 +93,7 @@ static struct module *take_last(struct modules *ms)
 static void publish_what_is_left(struct modules *ms)
 {
 	struct publication left = {0};
-	if (ms->first != NULL && ms->nothing.table != NULL &&
-	    publication_make(ms, NULL, NULL, &left) == WHERRY_OK)
+	if (ms->first != NULL && ms->nothing.table != NULL && publication_make(ms, NULL, NULL, &left) == WHERRY_OK)
 		publication_go(ms, &left);
 	else if (ms->nothing.table != NULL)
 		publication_go(ms, &ms->nothing);
@@ -137,8 +136,7 @@ static void append(struct modules *ms, struct module *m)
 	pthread_mutex_unlock(&ms->lock);
 }
 
-int modules_add_builtin(struct modules *ms, const wherry_module *description, void *context, char *why,
-                        size_t why_room)
+int modules_add_builtin(struct modules *ms, const wherry_module *description, void *context, char *why, size_t why_room)
 {
 	struct why say = {why, why_room};
 	int status = module_check_builtin(description, why, why_room);
@@ -161,8 +159,8 @@ int modules_add_builtin(struct modules *ms, const wherry_module *description, vo
 static void loaded(struct modules *ms, struct module *m)
 {
 	append(ms, m);
-	log_event(ms->config.log, WHERRY_LOG_INFO, "module loaded", "module", m->is.name, "version",
-	          m->is.version, "path", m->file.path, NULL);
+	log_event(ms->config.log, WHERRY_LOG_INFO, "module loaded", "module", m->is.name, "version", m->is.version,
+	    "path", m->file.path, NULL);
 }
 
 int modules_load(struct modules *ms, const char *path_or_name, char *why, size_t why_room)
@@ -214,8 +212,8 @@ static int find_loaded(struct modules *ms, const char *name, struct module **m, 
 	if (*m == NULL)
 		return module_say(why, WHERRY_ENOKEY, "no module \"%.64s\" is loaded", name);
 	if ((*m)->owner == NULL)
-		return module_say(why, WHERRY_EARG,
-		                  "module \"%s\" is built in: it can't be unloaded or reloaded", name);
+		return module_say(
+		    why, WHERRY_EARG, "module \"%s\" is built in: it can't be unloaded or reloaded", name);
 	return WHERRY_OK;
 }
 
@@ -235,7 +233,7 @@ int modules_reload(struct modules *ms, const char *name, char *why, size_t why_r
 		return status;
 	}
 	log_event(ms->config.log, WHERRY_LOG_INFO, "module reloaded", "module", fresh->is.name, "version",
-	          fresh->is.version, "path", fresh->file.path, NULL);
+	    fresh->is.version, "path", fresh->file.path, NULL);
 	return WHERRY_OK;
 }
 
@@ -248,9 +246,8 @@ int modules_unload(struct modules *ms, const char *name, int64_t deadline_ms, ch
 		return status;
 	const struct module *other = needed_by(ms, name);
 	if (other != NULL)
-		return module_say(say, WHERRY_EARG,
-		                  "module \"%s\" is needed by module \"%s\": unload that first", name,
-		                  other->is.name);
+		return module_say(say, WHERRY_EARG, "module \"%s\" is needed by module \"%s\": unload that first", name,
+		    other->is.name);
 	status = module_retire(ms, m, NULL, deadline_ms, say);
 	if (status == WHERRY_OK)
 		log_event(ms->config.log, WHERRY_LOG_INFO, "module unloaded", "module", m->is.name, NULL);
@@ -291,15 +288,14 @@ void modules_each(struct modules *ms, void (*each)(void *arg, const struct modul
 	pthread_mutex_unlock(&ms->lock);
 }
 
-void modules_each_metric(struct modules *ms,
-                         void (*each)(void *arg, const char *module, const wherry_metric *, int64_t value),
-                         void *arg)
+void modules_each_metric(
+    struct modules *ms, void (*each)(void *arg, const char *module, const wherry_metric *, int64_t value), void *arg)
 {
 	pthread_mutex_lock(&ms->lock);
 	for (const struct module *m = ms->first; m != NULL; m = m->next)
 		for (uint32_t i = 0; m->owner != NULL && i < m->is.metric_count; i++)
 			each(arg, m->is.name, MODULE_AT(m->is.metrics, m->is.metric_stride, i),
-			     atomic_load_explicit(&m->owner->metrics[i], memory_order_relaxed));
+			    atomic_load_explicit(&m->owner->metrics[i], memory_order_relaxed));
 	pthread_mutex_unlock(&ms->lock);
 }
 
@@ -313,13 +309,13 @@ struct jobs *modules_jobs(struct modules *ms)
 	return ms->jobs;
 }
 
-int modules_set_option(struct modules *ms, const char *module, const char *name, const char *text, char *why,
-                       size_t why_room)
+int modules_set_option(
+    struct modules *ms, const char *module, const char *name, const char *text, char *why, size_t why_room)
 {
 	struct module *m = module_find(ms, module);
 	if (m == NULL || m->owner == NULL)
-		return module_say((struct why){why, why_room}, WHERRY_ENOKEY,
-		                  "no module \"%.64s\" with options is loaded", module);
+		return module_say(
+		    (struct why){why, why_room}, WHERRY_ENOKEY, "no module \"%.64s\" with options is loaded", module);
 	uint32_t index;
 	int status = owner_set_option(m->owner, name, text, &index, why, why_room);
 	if (status == WHERRY_OK && m->is.option_changed != NULL)
@@ -328,9 +324,7 @@ int modules_set_option(struct modules *ms, const char *module, const char *name,
 }
 
 void modules_each_option(struct modules *ms,
-                         void (*each)(void *arg, const char *module, const struct option_spec *,
-                                      const struct option_value *),
-                         void *arg)
+    void (*each)(void *arg, const char *module, const struct option_spec *, const struct option_value *), void *arg)
 {
 	pthread_mutex_lock(&ms->lock);
 	for (const struct module *m = ms->first; m != NULL; m = m->next)

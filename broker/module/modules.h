@@ -64,28 +64,25 @@ struct module_info {
 };
 void modules_each(struct modules *, void (*each)(void *arg, const struct module_info *), void *arg); // [any]
 // Metrics of all modules.  [any]
-void modules_each_metric(struct modules *,
-                         void (*each)(void *arg, const char *module, const wherry_metric *, int64_t value),
-                         void *arg);
+void modules_each_metric(
+    struct modules *, void (*each)(void *arg, const char *module, const wherry_metric *, int64_t value), void *arg);
 
 // How many allocations and buffers the modules unloaded so far had not released.  [any]
 uint64_t modules_leaks(struct modules *);
 
 // Changes a hot option of a loaded module, and tells it.  ENOKEY: no such module or option; EARG: not hot, or
 // no such value.
-int modules_set_option(struct modules *, const char *module, const char *name, const char *text, char *why,
-                       size_t why_room);
+int modules_set_option(
+    struct modules *, const char *module, const char *name, const char *text, char *why, size_t why_room);
 // [any]
 void modules_each_option(struct modules *,
-                         void (*each)(void *arg, const char *module, const struct option_spec *,
-                                      const struct option_value *),
-                         void *arg);
+    void (*each)(void *arg, const char *module, const struct option_spec *, const struct option_value *), void *arg);
 
 struct jobs *modules_jobs(struct modules *); // [any]
 
 // For the router's hooks.  [any]
 void modules_session_ended(struct modules *, uint64_t session);
 uint64_t modules_heard(struct modules *, wherry_span topic, wherry_span payload,
-                       wherry_span headers); // listeners reached
+    wherry_span headers); // listeners reached
 
 #endif

@@ -98,7 +98,7 @@ static struct block *block_of(wherry_owner *o, void *ptr)
 	if (atomic_load(&o->dead))
 		return NULL;
 	log_event(o->modules->config.log, WHERRY_LOG_ERROR, "module fault", "module", o->name, "what",
-	          "released memory that it was not given, or twice", NULL);
+	    "released memory that it was not given, or twice", NULL);
 	return NULL;
 }
 
@@ -178,8 +178,7 @@ static void submit_waiting(wherry_owner *o, wherry_span requests)
 	wherry_value request;
 	while (cursor_next(&c, &request))
 		if (router_submit(o->modules->config.router, request.raw) != WHERRY_OK)
-			log_event(o->modules->config.log, WHERRY_LOG_WARN, "request lost", "module", o->name,
-			          NULL);
+			log_event(o->modules->config.log, WHERRY_LOG_WARN, "request lost", "module", o->name, NULL);
 }
 
 void owner_serve(wherry_owner *o, bool serving)

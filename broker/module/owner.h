@@ -27,8 +27,7 @@ struct owner_setting {
 };
 
 struct wherry_owner {
-	wherry_host
-	    host; // here and not the broker's: an abandoned module's thread may call when the broker is gone
+	wherry_host host; // here and not the broker's: an abandoned module's thread may call when the broker is gone
 	char version[32];
 	struct modules *modules;
 	char name[MODULE_NAME_MOST + 1];
@@ -66,21 +65,17 @@ void owner_free(wherry_owner *);
 // stays so.
 int owner_configure(wherry_owner *, const wherry_owner *before, char *why, size_t why_room);
 // A hot option of a running module.  ENOKEY: has no such option; EARG with the sentence in why[].
-int owner_set_option(wherry_owner *, const char *name, const char *text, uint32_t *index, char *why,
-                     size_t why_room);
+int owner_set_option(wherry_owner *, const char *name, const char *text, uint32_t *index, char *why, size_t why_room);
 int32_t owner_option(wherry_owner *, uint32_t index, wherry_value *out);
 void owner_each_option(wherry_owner *,
-                       void (*each)(void *arg, const char *module, const struct option_spec *,
-                                    const struct option_value *),
-                       void *arg);
+    void (*each)(void *arg, const char *module, const struct option_spec *, const struct option_value *), void *arg);
 
 // Requests go to the router once the module serves; before, they wait.
 bool owner_is_request(wherry_span); // one whole [2, method, params], with options or without
 int owner_submit(wherry_owner *, wherry_span request);
 void owner_serve(wherry_owner *, bool serving);
 
-int owner_timer_start(wherry_owner *, int64_t delay_ms, int64_t period_ms, wherry_span request,
-                      uint64_t *timer);
+int owner_timer_start(wherry_owner *, int64_t delay_ms, int64_t period_ms, wherry_span request, uint64_t *timer);
 int owner_timer_stop(wherry_owner *, uint64_t timer);
 
 void *owner_alloc(wherry_owner *, size_t);

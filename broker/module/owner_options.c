@@ -32,8 +32,8 @@ static bool keep(struct owner_setting *s, const wherry_owner *before)
 	char why[256];
 	option_print(&was->spec, &was->value, &text);
 	buffer_byte(&text, 0);
-	s->changed = !text.failed &&
-	             option_parse(&s->spec, (char *)text.data, &s->value, why, sizeof(why)) == WHERRY_OK;
+	s->changed =
+	    !text.failed && option_parse(&s->spec, (char *)text.data, &s->value, why, sizeof(why)) == WHERRY_OK;
 	buffer_free(&text);
 	return s->changed;
 }
@@ -45,11 +45,10 @@ int owner_configure(wherry_owner *o, const wherry_owner *before, char *why, size
 		struct owner_setting *s = &o->settings[i];
 		if (keep(s, before))
 			continue;
-		const char *text =
-		    config->option != NULL ? config->option(config->arg, o->name, s->spec.name) : NULL;
+		const char *text = config->option != NULL ? config->option(config->arg, o->name, s->spec.name) : NULL;
 		char fault[256];
-		int status = option_parse(&s->spec, text != NULL ? text : s->spec.preset, &s->value, fault,
-		                          sizeof(fault));
+		int status =
+		    option_parse(&s->spec, text != NULL ? text : s->spec.preset, &s->value, fault, sizeof(fault));
 		if (status != WHERRY_OK) {
 			snprintf(why, why_room, "module \"%s\": option %s", o->name, fault);
 			return status;
@@ -74,24 +73,21 @@ static int change_text(wherry_owner *o, struct owner_setting *s, char *text, cha
 	return WHERRY_OK;
 }
 
-static int refuse(const wherry_owner *o, const char *name, int status, const char *what, char *why,
-                  size_t why_room)
+static int refuse(const wherry_owner *o, const char *name, int status, const char *what, char *why, size_t why_room)
 {
 	snprintf(why, why_room, "option \"%s.%s\" %s", o->name, name, what);
 	return status;
 }
 
-int owner_set_option(wherry_owner *o, const char *name, const char *text, uint32_t *index, char *why,
-                     size_t why_room)
+int owner_set_option(wherry_owner *o, const char *name, const char *text, uint32_t *index, char *why, size_t why_room)
 {
 	struct owner_setting *s = find(o, name);
 	if (s == NULL)
 		return refuse(o, name, WHERRY_ENOKEY, "is unknown", why, why_room);
 	if (!s->spec.hot)
-		return refuse(
-		    o, name, WHERRY_EARG,
-		    "can't change while the module runs: set it in the configuration and reload the module",
-		    why, why_room);
+		return refuse(o, name, WHERRY_EARG,
+		    "can't change while the module runs: set it in the configuration and reload the module", why,
+		    why_room);
 	struct option_value parsed = {0};
 	int status = option_parse(&s->spec, text, &parsed, why, why_room);
 	if (status == WHERRY_OK && s->spec.kind == WHERRY_OPTION_TEXT)
@@ -126,9 +122,7 @@ int32_t owner_option(wherry_owner *o, uint32_t index, wherry_value *out)
 }
 
 void owner_each_option(wherry_owner *o,
-                       void (*each)(void *arg, const char *module, const struct option_spec *,
-                                    const struct option_value *),
-                       void *arg)
+    void (*each)(void *arg, const char *module, const struct option_spec *, const struct option_value *), void *arg)
 {
 	pthread_mutex_lock(&o->settings_lock);
 	for (uint32_t i = 0; i < o->setting_count; i++)

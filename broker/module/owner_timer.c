@@ -84,8 +84,7 @@ static bool make_room(wherry_owner *o)
 	if (o->timer_count * 2 < o->timer_room)
 		return true;
 	uint32_t room = o->timer_room == 0 ? SLOTS_LEAST : o->timer_room * 2;
-	struct owner_timer **timers =
-	    room <= SLOTS_MOST ? mem_resize(o->timers, sizeof(timers[0]) * room) : NULL;
+	struct owner_timer **timers = room <= SLOTS_MOST ? mem_resize(o->timers, sizeof(timers[0]) * room) : NULL;
 	if (timers == NULL)
 		return false;
 	memset(timers + o->timer_room, 0, sizeof(timers[0]) * (room - o->timer_room));
@@ -135,8 +134,8 @@ static struct owner_timer *timer_new(wherry_owner *o, int64_t period_ms, wherry_
 
 int owner_timer_start(wherry_owner *o, int64_t delay_ms, int64_t period_ms, wherry_span request, uint64_t *id)
 {
-	if (delay_ms < 0 || period_ms < 0 || delay_ms > MODULE_TIMER_MOST_MS ||
-	    period_ms > MODULE_TIMER_MOST_MS || !owner_is_request(request))
+	if (delay_ms < 0 || period_ms < 0 || delay_ms > MODULE_TIMER_MOST_MS || period_ms > MODULE_TIMER_MOST_MS ||
+	    !owner_is_request(request))
 		return WHERRY_EARG;
 	struct owner_timer *t = timer_new(o, period_ms, request);
 	if (t == NULL)
@@ -182,8 +181,7 @@ static uint64_t count_waiting(const wherry_owner *o)
 
 struct owner_tally owner_tally(wherry_owner *o)
 {
-	struct owner_tally tally = {.bytes = atomic_load(&o->bytes),
-	                            .allocations = atomic_load(&o->allocations)};
+	struct owner_tally tally = {.bytes = atomic_load(&o->bytes), .allocations = atomic_load(&o->allocations)};
 	pthread_mutex_lock(&o->lock);
 	tally.timers = o->timer_count;
 	tally.requests = count_waiting(o);

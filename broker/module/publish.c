@@ -21,8 +21,7 @@ static int add_commands(struct command_table *table, const struct module *m)
 {
 	int status = WHERRY_OK;
 	for (uint32_t i = 0; i < m->is.command_count && status == WHERRY_OK; i++)
-		status =
-		    command_table_add(table, MODULE_AT(m->is.commands, m->is.command_stride, i), &m->facing);
+		status = command_table_add(table, MODULE_AT(m->is.commands, m->is.command_stride, i), &m->facing);
 	return status == WHERRY_OK ? add_alarms(table, m) : status;
 }
 
@@ -79,8 +78,7 @@ static uint32_t list_hears(struct walk walk, struct hears *rows)
 		}
 		for (uint32_t i = 0; i < m->is.listener_count; i++, count++)
 			if (rows != NULL)
-				rows[count] =
-				    (struct hears){m, MODULE_AT(m->is.listeners, m->is.listener_stride, i)};
+				rows[count] = (struct hears){m, MODULE_AT(m->is.listeners, m->is.listener_stride, i)};
 	}
 	return count;
 }
@@ -96,8 +94,7 @@ static struct hearing *make_hearing(struct walk walk)
 	return h;
 }
 
-int publication_make(struct modules *ms, const struct module *without, struct module *with,
-                     struct publication *out)
+int publication_make(struct modules *ms, const struct module *without, struct module *with, struct publication *out)
 {
 	struct walk walk = walk_of(ms, without, with);
 	out->hearing = make_hearing(walk);
@@ -144,7 +141,7 @@ uint64_t modules_heard(struct modules *ms, wherry_span topic, wherry_span payloa
 	uint64_t reached = 0;
 	if (depth == HEARD_DEEPEST) {
 		log_event(ms->config.log, WHERRY_LOG_WARN, "message not heard", "reason",
-		          "listeners publish to each other; the message was not heard", NULL);
+		    "listeners publish to each other; the message was not heard", NULL);
 		return 0;
 	}
 	depth++;

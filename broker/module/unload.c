@@ -26,29 +26,27 @@ static int drain(struct modules *ms, struct module *m, int64_t deadline_ms, stru
 	int status = m->is.drain(m->self, deadline_ms);
 	int64_t took = timers_now(ms->config.timers) - began;
 	if (took > deadline_ms)
-		log_event(ms->config.log, WHERRY_LOG_WARN, "module drained late", "module", m->is.name,
-		          "took_ms", LOG_NUMBER(took), "deadline_ms", LOG_NUMBER(deadline_ms), NULL);
+		log_event(ms->config.log, WHERRY_LOG_WARN, "module drained late", "module", m->is.name, "took_ms",
+		    LOG_NUMBER(took), "deadline_ms", LOG_NUMBER(deadline_ms), NULL);
 	if (status == WHERRY_OK)
 		return status;
 	set_state(ms, m, "running");
 	return module_say(why, status >= 0 || status < WHERRY_ETAKEN ? WHERRY_EINTERNAL : status,
-	                  "module \"%s\" did not drain (%s): it stays loaded", m->is.name,
-	                  status_name(status));
+	    "module \"%s\" did not drain (%s): it stays loaded", m->is.name, status_name(status));
 }
 
 static void log_left(struct modules *ms, const struct module *m, const struct owner_tally *left)
 {
 	atomic_fetch_add(&ms->leaks, left->allocations);
 	if (left->allocations > 0)
-		log_event(ms->config.log, WHERRY_LOG_WARN, "module leaked", "module", m->is.name,
-		          "allocations", LOG_NUMBER(left->allocations), "bytes", LOG_NUMBER(left->bytes),
-		          NULL);
+		log_event(ms->config.log, WHERRY_LOG_WARN, "module leaked", "module", m->is.name, "allocations",
+		    LOG_NUMBER(left->allocations), "bytes", LOG_NUMBER(left->bytes), NULL);
 	if (left->timers > 0)
-		log_event(ms->config.log, WHERRY_LOG_WARN, "module left timers", "module", m->is.name,
-		          "timers", LOG_NUMBER(left->timers), NULL);
+		log_event(ms->config.log, WHERRY_LOG_WARN, "module left timers", "module", m->is.name, "timers",
+		    LOG_NUMBER(left->timers), NULL);
 	if (left->requests > 0)
 		log_event(ms->config.log, WHERRY_LOG_WARN, "requests lost", "module", m->is.name, "requests",
-		          LOG_NUMBER(left->requests), NULL);
+		    LOG_NUMBER(left->requests), NULL);
 }
 
 void module_bury(struct modules *ms, struct module *m)
@@ -84,8 +82,8 @@ static void serve(struct module *m, bool serving)
 
 // What the old copy submits meanwhile goes to the new one's commands; without a new one it waits, in case this one stays.
 // The way back is made ready before the first step, so that a module that does not drain goes on for certain.
-int module_retire(struct modules *ms, struct module *old, struct module *replacement, int64_t deadline_ms,
-                  struct why why)
+int module_retire(
+    struct modules *ms, struct module *old, struct module *replacement, int64_t deadline_ms, struct why why)
 {
 	struct publication forth = {0}, back = {0};
 	int status = publication_make(ms, old, replacement, &forth);
@@ -122,8 +120,7 @@ void module_end(struct modules *ms, struct module *m, int64_t deadline_ms)
 		module_bury(ms, m);
 		return;
 	}
-	log_event(ms->config.log, WHERRY_LOG_ERROR, "module abandoned", "module", m->is.name, "why", text,
-	          NULL);
+	log_event(ms->config.log, WHERRY_LOG_ERROR, "module abandoned", "module", m->is.name, "why", text, NULL);
 	owner_bury(m->owner);
 	m->abandoned = true;
 	m->next = ms->buried;

@@ -59,13 +59,15 @@ bool exchange_take(struct exchange *x, const struct buffer *out, size_t from, st
 
 // --- putting the frame together -------------------------------------------------------------------------------------
 
-static void append_answer(struct buffer *frame, const struct buffer *bytes, const struct answer_mark *m, uint64_t durable)
+static void append_answer(
+    struct buffer *frame, const struct buffer *bytes, const struct answer_mark *m, uint64_t durable)
 {
 	if (m->gate <= durable) {
 		buffer_append(frame, bytes->data + m->at, m->len);
 		return;
 	}
-	struct pack_error e = {WHERRY_EIO, "the log could not be flushed: this may or may not be kept; the broker is read-only", -1, -1, NULL};
+	struct pack_error e = {WHERRY_EIO,
+	    "the log could not be flushed: this may or may not be kept; the broker is read-only", -1, -1, NULL};
 	pack_error_response(frame, m->has_id, m->id, &e);
 }
 
@@ -173,7 +175,8 @@ void answers_release(struct router *r, uint64_t lsn, bool failed)
 	}
 }
 
-void exchange_done(struct router *r, struct exchange *x, size_t place, const struct buffer *bytes, const struct answer_mark *m)
+void exchange_done(
+    struct router *r, struct exchange *x, size_t place, const struct buffer *bytes, const struct answer_mark *m)
 {
 	pthread_mutex_lock(&x->lock);
 	if (bytes != NULL) {

@@ -35,8 +35,8 @@ static bool __attribute__((format(printf, 3, 4))) fault(struct binding *b, int s
 
 static const char *kind_name(uint32_t kind)
 {
-	static const char *const names[] = {
-	    "nil", "bool", "int", "uint", "float", "str", "bin", "array", "map", "timestamp", "tuple", "ext"};
+	static const char *const names[] = {"nil", "bool", "int", "int above 2^63-1", "float", "str", "bin", "array",
+	    "map", "timestamp", "tuple", "ext"};
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (kind == 1u << i)
 			return names[i];
@@ -67,7 +67,8 @@ static bool bind_key(struct binding *b, const wherry_arg *arg, wherry_value *val
 	if (status == WHERRY_EARG)
 		return fault(b, WHERRY_EARG, "argument \"%s\": %s", arg->name, why);
 	if (status == WHERRY_ELIMIT)
-		return fault(b, WHERRY_ELIMIT, "argument \"%s\": the key is longer than %zu bytes (max_key)", arg->name, limit);
+		return fault(
+		    b, WHERRY_ELIMIT, "argument \"%s\": the key is longer than %zu bytes (max_key)", arg->name, limit);
 	if (status < 0)
 		return fault(b, status, "out of memory");
 	ref->in_scratch = status != WHERRY_OK;
@@ -97,7 +98,8 @@ static bool bind_value(struct binding *b, const wherry_arg *arg, const wherry_va
 	if (!(value->kind & arg->kinds)) {
 		char wanted[160];
 		kind_names(arg->kinds, wanted, sizeof(wanted));
-		return fault(b, WHERRY_EARG, "argument \"%s\" must be %s, not %s", arg->name, wanted, kind_name(value->kind));
+		return fault(
+		    b, WHERRY_EARG, "argument \"%s\" must be %s, not %s", arg->name, wanted, kind_name(value->kind));
 	}
 	if (arg->flags & (WHERRY_ARG_READ | WHERRY_ARG_WRITE))
 		return bind_key(b, arg, place, index);
@@ -122,13 +124,16 @@ static bool arity_fault(struct binding *b)
 	const struct command *c = b->out->command;
 	uint32_t least = c->required + (c->rest_required ? c->rest : 0), got = b->request->param_count;
 	if (got < least)
-		return fault(b, WHERRY_EARG, "%s takes at least %u argument%s, not %u; see sys.commands %s", c->name, least,
-		    least == 1 ? "" : "s", got, c->name);
+		return fault(b, WHERRY_EARG, "%s takes at least %u argument%s, not %u; see sys.commands %s", c->name,
+		    least, least == 1 ? "" : "s", got, c->name);
 	if (c->rest > 0)
-		return fault(b, WHERRY_EARG, "%s takes its last arguments in groups of %u; see sys.commands %s", c->name, c->rest,
-		    c->name);
-	return fault(b, WHERRY_EARG, "%s takes at most %u argument%s, not %u; see sys.commands %s", c->name, c->positional,
-	    c->positional == 1 ? "" : "s", got, c->name);
+		return fault(b, WHERRY_EARG, "%s takes its last arguments in groups of %u; see sys.commands %s",
+		    c->name, c->rest, c->name);
+	if (c->positional == 0)
+		return fault(
+		    b, WHERRY_EARG, "%s takes no arguments, not %u; see sys.commands %s", c->name, got, c->name);
+	return fault(b, WHERRY_EARG, "%s takes at most %u argument%s, not %u; see sys.commands %s", c->name,
+	    c->positional, c->positional == 1 ? "" : "s", got, c->name);
 }
 
 static bool arity_holds(const struct command *c, uint32_t got)
@@ -190,7 +195,8 @@ static bool bind_option(struct binding *b, wherry_span name, const wherry_value 
 // `ns` is every command's, and must be known before the keys are looked up.
 static bool bind_namespace(struct binding *b)
 {
-	b->out->ns = b->session != NULL ? atomic_load_explicit(&b->session->ns, memory_order_relaxed) : STORE_NS_DEFAULT;
+	b->out->ns =
+	    b->session != NULL ? atomic_load_explicit(&b->session->ns, memory_order_relaxed) : STORE_NS_DEFAULT;
 	struct cursor at = cursor_of(b->request->options);
 	wherry_value name, value;
 	for (uint32_t i = 0; i < b->request->option_count; i++) {
@@ -228,8 +234,8 @@ static bool unknown(struct binding *b, const struct command_table *table)
 	wherry_span name = b->request->method;
 	const char *near = command_nearest(table, name);
 	if (near != NULL)
-		fault(b, WHERRY_ENOCMD, "unknown command \"%.*s\"; did you mean %s?", (int)(name.len > 64 ? 64 : name.len),
-		    (const char *)name.ptr, near);
+		fault(b, WHERRY_ENOCMD, "unknown command \"%.*s\"; did you mean %s?",
+		    (int)(name.len > 64 ? 64 : name.len), (const char *)name.ptr, near);
 	else
 		fault(b, WHERRY_ENOCMD, "unknown command \"%.*s\"; sys.commands lists them all",
 		    (int)(name.len > 64 ? 64 : name.len), (const char *)name.ptr);

@@ -10,20 +10,20 @@
 struct emitted; // messages to publish after the commit
 
 struct call {
-	wherry_call face;            // first: a wherry_call * is a struct call *
+	wherry_call face; // first: a wherry_call * is a struct call *
 	const struct command *command;
 	struct router *router;
-	struct session *session;     // NULL: the broker itself
+	struct session *session; // NULL: the broker itself
 	struct worker *worker;
-	struct txn *txn;             // NULL: the command has no keys and needs none
+	struct txn *txn; // NULL: the command has no keys and needs none
 	uint32_t ns;
-	const uint32_t *slots;       // slot of the txn for each index of args; UINT32_MAX: no key
+	const uint32_t *slots; // slot of the txn for each index of args; UINT32_MAX: no key
 	uint32_t slot_count;
-	const char *fail_text;       // of fail(); lives in the worker
+	const char *fail_text; // of fail(); lives in the worker
 	int64_t park_timeout_ms;
-	uint64_t ticket;             // what park() answers: the request's own, for wake()
-	uint64_t gate;               // what a scan read
-	int scan_status;             // the error of a scan's removal
+	uint64_t ticket; // what park() answers: the request's own, for wake()
+	uint64_t gate;   // what a scan read
+	int scan_status; // the error of a scan's removal
 	struct wherry_out out;
 };
 

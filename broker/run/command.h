@@ -13,11 +13,11 @@
 // Who a command belongs to, as far as running it needs: the module's instance.  Lives until its commands have been
 // out of the table for a grace period and none of its requests is parked.
 struct command_owner {
-	const char *module;       // "kv"
-	void *self;               // first argument of run()
-	const uint32_t *types;    // store type id of each of the module's types
+	const char *module;    // "kv"
+	void *self;            // first argument of run()
+	const uint32_t *types; // store type id of each of the module's types
 	uint32_t type_count;
-	wherry_owner *owner;      // the module's handle; NULL for built-ins
+	wherry_owner *owner; // the module's handle; NULL for built-ins
 };
 
 // How often it ran and failed; a few slots, so that threads seldom share one.
@@ -31,8 +31,8 @@ struct command_counts {
 
 struct command {
 	const char *name, *help, *verb;
-	uint32_t name_len, flags;  // WHERRY_CMD_*
-	const wherry_arg **args;   // flattened from count and stride: positional, options, rest
+	uint32_t name_len, flags; // WHERRY_CMD_*
+	const wherry_arg **args;  // flattened from count and stride: positional, options, rest
 	uint32_t arg_count;
 	uint32_t required, positional, options, rest; // required <= positional; rest: size of the group, 0 none
 	bool rest_required, has_keys;
@@ -57,6 +57,6 @@ const struct command *command_of_alarm(const struct command_table *, uint32_t ty
 uint64_t command_calls(const struct command *);
 uint64_t command_errors(const struct command *);
 void command_table_adopt(struct command_table *, const struct command_table *old); // adds the counts of the old one
-const char *command_nearest(const struct command_table *, wherry_span name);    // did you mean; NULL
+const char *command_nearest(const struct command_table *, wherry_span name);       // did you mean; NULL
 
 #endif

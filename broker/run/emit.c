@@ -71,7 +71,7 @@ static struct held_emit *take_first(struct router *r, uint64_t lsn, bool failed)
 void emits_release(struct router *r, uint64_t lsn, bool failed)
 {
 	for (struct held_emit *e = take_first(r, lsn, failed); e != NULL; e = take_first(r, lsn, failed)) {
-		if (e->gate <= lsn)
+		if (e->gate <= store_durable_lsn(r->config.store))
 			publish_all(r, e->bytes, e->len);
 		mem_free(e);
 	}

@@ -16,9 +16,9 @@
 #include "run/call.h"
 
 enum {
-	WINDOW_SLICED = 64,   // envelopes sliced ahead
-	WINDOW_BOUND = 16,    // requests bound and prefetched together
-	RESTARTS_MOST = 64,   // a command that asks for yet another key more often has a fault
+	WINDOW_SLICED = 64, // envelopes sliced ahead
+	WINDOW_BOUND = 16,  // requests bound and prefetched together
+	RESTARTS_MOST = 64, // a command that asks for yet another key more often has a fault
 	HEADER_MOST = 64,
 	SESSION_BUCKETS = 1024,
 	PARK_BUCKETS = 4096,
@@ -28,9 +28,9 @@ enum {
 struct key_ref {
 	wherry_span key;
 	uint64_t hash;
-	size_t scratch;     // offset in the worker's scratch while the window is bound
+	size_t scratch; // offset in the worker's scratch while the window is bound
 	uint32_t arg;
-	uint8_t mode;       // enum txn_mode
+	uint8_t mode; // enum txn_mode
 	bool in_scratch;
 };
 
@@ -39,8 +39,8 @@ struct bound {
 	const struct request *request;
 	const struct command *command;
 	uint32_t ns;
-	bool named_ns;      // by an option: else it is the session's when it runs
-	size_t args, keys;  // where they begin in the worker's vectors
+	bool named_ns;     // by an option: else it is the session's when it runs
+	size_t args, keys; // where they begin in the worker's vectors
 	uint32_t argc, key_count;
 	struct pack_error error; // status OK: none
 	size_t text_at;          // its text in the worker's texts, while the window is bound
@@ -68,7 +68,7 @@ struct needed_key {
 struct signal_ref {
 	uint32_t ns, count;
 	uint64_t hash;
-	size_t at, len;     // the key, in the worker's `notes`
+	size_t at, len; // the key, in the worker's `notes`
 };
 
 struct router_counts {
@@ -85,11 +85,11 @@ struct worker {
 	struct key_ref *keys;
 	uint32_t *slots;
 	size_t arg_room, arg_count, key_room, key_count, slot_room;
-	struct buffer scratch;       // canonical keys of the window
-	struct buffer texts;         // error texts of the window
-	struct buffer needed_bytes;  // keys that need() asked for
-	struct buffer notes;         // keys that the command signalled
-	struct buffer emits;         // messages that it emitted
+	struct buffer scratch;      // canonical keys of the window
+	struct buffer texts;        // error texts of the window
+	struct buffer needed_bytes; // keys that need() asked for
+	struct buffer notes;        // keys that the command signalled
+	struct buffer emits;        // messages that it emitted
 	struct needed_key *needed;
 	struct signal_ref *signals;
 	uint32_t needed_count, needed_room, signal_count, signal_room;
@@ -100,7 +100,7 @@ struct worker {
 	struct worker *parking_prev, *parking_next;
 	uint64_t parking_ticket;
 	bool parking, woken;
-	int last_status;           // of the request that ran last
+	int last_status;               // of the request that ran last
 	const struct command *counted; // calls not yet added to its counters
 	uint64_t counted_calls;
 	char fail_text[400];
@@ -117,7 +117,7 @@ struct exchange {
 	struct marks marks, late; // those that came late
 	struct buffer bytes, late_bytes;
 	uint64_t gate;
-	struct exchange *next;    // in router.held
+	struct exchange *next; // in router.held
 	uint32_t header_len;
 	uint8_t header[HEADER_MOST];
 };
@@ -138,24 +138,24 @@ struct park_key {
 	uint32_t ns;
 	uint64_t hash;
 	wherry_span name;
-	uint32_t ready;           // woken ones that have not run yet: others queue behind them
+	uint32_t ready; // woken ones that have not run yet: others queue behind them
 	struct park_place *first, *last;
-	struct park_key *next;    // in its bucket
+	struct park_key *next; // in its bucket
 };
 
 struct parked {
-	uint64_t ticket;          // order of arrival, for ever
-	struct session *session;  // held; NULL: the broker's own
+	uint64_t ticket;           // order of arrival, for ever
+	struct session *session;   // held; NULL: the broker's own
 	struct exchange *exchange; // NULL: nobody wants the answer
-	size_t place;             // which answer of the exchange
+	size_t place;              // which answer of the exchange
 	const struct command *command;
 	uint32_t ns, why, key_count;
 	enum parked_state state;
-	bool fresh;               // has not run: it queued behind woken ones
-	bool rewake;              // woken while it ran
-	bool time_up;             // its time ran out while it was woken or ran
-	bool timed;               // the timer runs
-	bool has_timer;           // it was started, and may be firing still
+	bool fresh;     // has not run: it queued behind woken ones
+	bool rewake;    // woken while it ran
+	bool time_up;   // its time ran out while it was woken or ran
+	bool timed;     // the timer runs
+	bool has_timer; // it was started, and may be firing still
 	uint64_t cookie[2];
 	struct timer timer;
 	struct router *router;
@@ -165,7 +165,7 @@ struct parked {
 	struct parked *all_prev, *all_next;         // in router.parked_first
 	struct parked *ready_prev, *ready_next;
 	size_t len;
-	uint8_t bytes[];          // the request object
+	uint8_t bytes[]; // the request object
 };
 
 struct submitted {
@@ -181,7 +181,7 @@ struct runner {
 	pthread_cond_t wake;
 	struct submitted *first, *last;
 	bool stop, started, drain_ready;
-	int64_t due_ms;           // next expiry, Unix time
+	int64_t due_ms; // next expiry, Unix time
 };
 
 // Messages of a commit that is not yet durable.  Under held_lock.
@@ -204,7 +204,7 @@ struct router {
 
 	pthread_mutex_t park_lock;
 	struct park_key *park_keys[PARK_BUCKETS];
-	struct parked *parked[PARK_BUCKETS]; // all of them, by ticket
+	struct parked *parked[PARK_BUCKETS];       // all of them, by ticket
 	struct parked *parked_first, *parked_last; // all of them, oldest first
 	struct parked *ready_first, *ready_last;
 	struct worker *parking;
@@ -220,30 +220,30 @@ struct router {
 
 	struct runner runner;
 	pthread_mutex_t worker_lock;
-	struct worker *workers;   // all of them, for their counts
+	struct worker *workers;    // all of them, for their counts
 	struct router_counts past; // of those that are gone
 	atomic_uint_fast64_t submits;
 };
 
 // Only the worker's own thread adds, so it needs no locked instruction; anybody may read.
-#define WORKER_COUNT(w, what, n)                                                                              \
-	atomic_store_explicit(&(w)->counts.what,                                                                 \
-	    atomic_load_explicit(&(w)->counts.what, memory_order_relaxed) + (n), memory_order_relaxed)
+#define WORKER_COUNT(w, what, n)                                                                                      \
+	atomic_store_explicit(&(w)->counts.what, atomic_load_explicit(&(w)->counts.what, memory_order_relaxed) + (n), \
+	    memory_order_relaxed)
 
 // Growing vectors: makes room for one more, doubling; false: no memory.
 bool vector_room(void **rows, size_t *room, size_t count, size_t size);
 
 struct parked;
 
-struct worker *worker_take(struct router *);  // NULL: no memory
+struct worker *worker_take(struct router *); // NULL: no memory
 void worker_give(struct router *, struct worker *);
 void worker_free(struct router *, struct worker *);
 void workers_count(struct router *, struct router_stats *);
 
 // bind.c: looks the command up and fills args and keys; the error, if any, into out->error.  An INTERNAL command is
 // found for the broker itself (session NULL) only.
-void bind_request(struct router *, const struct command_table *, struct session *, struct worker *, const struct request *,
-    struct bound *out);
+void bind_request(struct router *, const struct command_table *, struct session *, struct worker *,
+    const struct request *, struct bound *out);
 // The same for the broker itself, in a namespace.
 void bind_internal(struct router *, const struct command_table *, uint32_t ns, struct worker *, const struct request *,
     struct bound *out);
@@ -254,14 +254,14 @@ void bind_settle(struct worker *, struct bound *, size_t count); // scratch offs
 // run.c: one bound request.  Appends its answer to `out` and a mark, or parks it.
 struct run_as {
 	struct router *router;
-	struct session *session;  // NULL: the broker itself
+	struct session *session; // NULL: the broker itself
 	struct worker *worker;
-	struct buffer *out;       // answers
-	size_t frame_at;          // where this frame's answers begin in it
+	struct buffer *out; // answers
+	size_t frame_at;    // where this frame's answers begin in it
 	int64_t now_ms;
-	struct parked *parked;    // runs again; NULL: the first time
-	bool evicted;             // why is SHUTDOWN: it must not park again
-	wherry_span header;       // to make an exchange with, if it parks
+	struct parked *parked; // runs again; NULL: the first time
+	bool evicted;          // why is SHUTDOWN: it must not park again
+	wherry_span header;    // to make an exchange with, if it parks
 };
 enum run_result { RUN_ANSWERED, RUN_PARKED };
 void worker_count(struct worker *); // adds the calls that were counted to their command
@@ -288,7 +288,8 @@ struct exchange *exchange_new(struct session *, wherry_span header); // waiting 
 bool exchange_take(struct exchange *, const struct buffer *out, size_t from, struct marks *);
 // One of those it waited for has ended: the frame (bytes NULL), or a parked request with its answer.  After the last it
 // is delivered, once its gate is durable, and freed.
-void exchange_done(struct router *, struct exchange *, size_t place, const struct buffer *bytes, const struct answer_mark *);
+void exchange_done(
+    struct router *, struct exchange *, size_t place, const struct buffer *bytes, const struct answer_mark *);
 void answers_release(struct router *, uint64_t lsn, bool failed); // the held ones that may go now
 
 // emit.c
@@ -298,13 +299,13 @@ void emits_release(struct router *, uint64_t lsn, bool failed);
 // parked.c: the queues themselves.  All under park_lock.
 struct park_key *park_key_find(struct router *, uint32_t ns, uint64_t hash, wherry_span name);
 bool parked_link(struct parked *, const struct worker *, const struct bound *); // into all its queues; false: no memory
-void parked_unlink(struct parked *);                      // out of all of them; its ready counts are given back before
+void parked_unlink(struct parked *); // out of all of them; its ready counts are given back before
 struct parked *parked_by_ticket(struct router *, uint64_t ticket);
-void parked_make_ready(struct parked *, uint32_t why);    // a waiting one
-void parked_unready(struct parked *);                     // out of the ready list, still counted as ready
-struct parked *parked_next_ready(struct router *);        // takes the first of the ready list; NULL
-void parked_release(struct parked *);                     // it has run: whoever queued behind it may, too
-void parked_pass_on(struct parked *);                     // what it was woken for goes to the next
+void parked_make_ready(struct parked *, uint32_t why); // a waiting one
+void parked_unready(struct parked *);                  // out of the ready list, still counted as ready
+struct parked *parked_next_ready(struct router *);     // takes the first of the ready list; NULL
+void parked_release(struct parked *);                  // it has run: whoever queued behind it may, too
+void parked_pass_on(struct parked *);                  // what it was woken for goes to the next
 
 // park.c.  The stripes of the keys are held by the caller of park_register and park_must_queue.
 bool park_must_queue(struct router *, const struct run_as *, const struct bound *);
@@ -314,18 +315,18 @@ uint64_t park_next_ticket(struct router *, const struct bound *); // for a comma
 // The request waits from now on: a new one, or `as->parked` again.  OK; ELIMIT; ENOMEM; ESHUTDOWN (drained, its client
 // gone, or its command another owner's now: run it with WHERRY_WHY_SHUTDOWN).
 int park_register(const struct run_as *, const struct bound *, struct call *, bool fresh);
-void park_signals(struct router *, struct worker *);   // wakes whom the commit signalled, its stripes still held
-void park_run_ready(struct router *);                  // runs woken ones, unless another thread does; many: the runner
+void park_signals(struct router *, struct worker *); // wakes whom the commit signalled, its stripes still held
+void park_run_ready(struct router *);                // runs woken ones, unless another thread does; many: the runner
 void park_session_gone(struct router *, struct session *);
 void park_retarget(struct router *, const struct command_table *now); // after a swap; evicts other owners' requests
-void parked_free(struct parked *); // out of all lists; not under park_lock
+void parked_free(struct parked *);                                    // out of all lists; not under park_lock
 void park_nudge_fresh(struct router *, uint64_t ticket);
 void park_wake_all(struct router *, uint32_t why);
 
 // runner.c
 int runner_open(struct router *);
 void runner_stop(struct router *);
-void runner_close(struct router *); // nobody calls runner_drain_ready() any more
+void runner_close(struct router *);       // nobody calls runner_drain_ready() any more
 void runner_drain_ready(struct router *); // let the runner run the woken ones
 
 void session_unpark(struct router *, struct session *); // one parked request less

@@ -211,7 +211,8 @@ static int32_t keys_next(wherry_cursor *cursor, wherry_span *subkey, wherry_span
 	return txn_next(cursor, subkey, value);
 }
 
-static int32_t keys_put_between(wherry_call *face, uint32_t arg, wherry_span before, wherry_span after, wherry_span value)
+static int32_t keys_put_between(
+    wherry_call *face, uint32_t arg, wherry_span before, wherry_span after, wherry_span value)
 {
 	struct call *c = call_of(face);
 	uint32_t slot = slot_of(c, arg);
@@ -313,9 +314,14 @@ static uint64_t keys_scan(wherry_call *face, uint64_t cursor, uint32_t count, ui
 	uint32_t type;
 	if (!(c->command->flags & WHERRY_CMD_SCANS) || !type_of(c, index, &type))
 		return 0;
+	if (c->worker->needed_count > 0) { // it would wait for a stripe that it holds itself
+		c->scan_status =
+		    call_failf(face, WHERRY_EINTERNAL, "%s scans with a needed key held", c->command->name);
+		return 0;
+	}
 	struct scan_each scan = {c, each, arg};
-	return store_scan(c->router->config.store, c->ns, cursor, count, type, c->face.now_ms, scan_one, &scan, &c->gate,
-	    &c->scan_status);
+	return store_scan(c->router->config.store, c->ns, cursor, count, type, c->face.now_ms, scan_one, &scan,
+	    &c->gate, &c->scan_status);
 }
 
 static uint64_t keys_count(wherry_call *face)

@@ -276,7 +276,8 @@ int park_register(const struct run_as *as, const struct bound *b, struct call *c
 		return park_again(as, c);
 	int64_t most = r->config.limits->parked_per_session;
 	if (as->session != NULL && atomic_load(&as->session->parked) > most)
-		return call_failf(&c->face, WHERRY_ELIMIT, "%lld requests of this session wait already (max_parked)", (long long)most);
+		return call_failf(&c->face, WHERRY_ELIMIT, "%lld requests of this session wait already (max_parked)",
+		    (long long)most);
 	struct parked *p = parked_new(as, b, c, fresh);
 	if (p == NULL)
 		return WHERRY_ENOMEM;

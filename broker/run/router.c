@@ -15,9 +15,9 @@ struct frame {
 	const struct command_table *table;
 	struct worker *worker;
 	struct buffer *out;
-	size_t from;             // where its answers begin
+	size_t from; // where its answers begin
 	wherry_span header;
-	const char *why;         // what is wrong with the frame
+	const char *why; // what is wrong with the frame
 	size_t at;
 };
 
@@ -33,11 +33,9 @@ static void worker_reset(struct worker *w)
 	w->exchange = NULL;
 }
 
-// An answer that there is no memory for can't be told: the session ends.
-static enum frame_result answered(struct frame *f)
+// Its answers can't be made: the session ends, so that nobody waits for them.
+static enum frame_result unanswered(struct frame *f)
 {
-	if (!f->out->failed)
-		return FRAME_ANSWERED;
 	f->session->ops->close(f->session, "out of memory");
 	f->out->len = f->from;
 	f->out->failed = false;
@@ -52,7 +50,7 @@ static enum frame_result bad_frame(struct frame *f)
 	f->out->len = f->from;
 	struct pack_error e = {WHERRY_EARG, text, -1, -1, NULL};
 	pack_error_response(f->out, false, 0, &e);
-	return answered(f);
+	return f->out->failed ? unanswered(f) : FRAME_ANSWERED;
 }
 
 // One envelope, or why it is none: all are looked at before anything runs.
@@ -195,13 +193,6 @@ static enum frame_result run_frame(struct frame *f, wherry_span body)
 	return sound ? answer(f) : bad_frame(f);
 }
 
-static enum frame_result no_worker(struct frame *f)
-{
-	struct pack_error e = {WHERRY_ENOMEM, NULL, -1, -1, NULL};
-	pack_error_response(f->out, false, 0, &e);
-	return answered(f);
-}
-
 // --- frames that came together ----------------------------------------------------------------------------------------
 
 void router_turn_begin(struct router_turn *t, struct router *r, struct session *s)
@@ -268,7 +259,7 @@ enum frame_result router_turn_frame(struct router_turn *t, wherry_span header, w
 	    .from = out->len,
 	    .header = header};
 	if (f.worker == NULL)
-		return no_worker(&f);
+		return unanswered(&f);
 	worker_reset(f.worker);
 	WORKER_COUNT(f.worker, frames, 1);
 	if (t->next < t->ahead && f.worker->ahead[t->next] == body.ptr)
@@ -277,7 +268,8 @@ enum frame_result router_turn_frame(struct router_turn *t, wherry_span header, w
 	return run_frame(&f, body);
 }
 
-enum frame_result router_frame(struct router *r, struct session *s, wherry_span header, wherry_span body, struct buffer *out)
+enum frame_result router_frame(
+    struct router *r, struct session *s, wherry_span header, wherry_span body, struct buffer *out)
 {
 	struct router_turn turn;
 	router_turn_begin(&turn, r, s);
@@ -300,8 +292,7 @@ void run_internal(struct router *r, uint32_t ns, wherry_span request, struct buf
 		worker_reset(w);
 		bind_internal(r, atomic_load(&r->table), ns, w, &sliced, &w->bound[0]);
 		bind_settle(w, w->bound, 1);
-		struct run_as as = {
-		    .router = r, .worker = w, .out = out, .now_ms = clock_unix_ms(r->config.clock)};
+		struct run_as as = {.router = r, .worker = w, .out = out, .now_ms = clock_unix_ms(r->config.clock)};
 		run_request(&as, &w->bound[0]);
 		worker_count(w);
 		worker_give(r, w);

@@ -60,11 +60,13 @@ enum frame_result {
 // Runs a frame body.  `header` is the SP header that a late REQ answer needs again (empty for duplex), at most 64
 // bytes.  Appends to `out`, whose earlier content stays.  A frame with a malformed object runs nothing and is answered
 // once, EARG with id nil.
-enum frame_result router_frame(struct router *, struct session *, wherry_span header, wherry_span body, struct buffer *out);
+enum frame_result router_frame(
+    struct router *, struct session *, wherry_span header, wherry_span body, struct buffer *out);
 
 // The same for many frames of one session that came together: what they share is done once, and small ones can be looked
 // at ahead, so that the memory that they need is on its way when they run.  Between begin and end the commands in force
-// stay in force: nothing may wait there.  The thread that began it ends it.
+// stay in force, and what its requests wake waits for its end: nothing may wait there, and nobody may go on for long.  The
+// thread that began it ends it.
 struct router_turn {
 	struct router *router;
 	struct session *session;
@@ -82,8 +84,7 @@ static inline unsigned router_turn_ahead_left(const struct router_turn *t)
 {
 	return t->ahead - t->next;
 }
-enum frame_result router_turn_frame(
-    struct router_turn *, wherry_span header, wherry_span body, struct buffer *out);
+enum frame_result router_turn_frame(struct router_turn *, wherry_span header, wherry_span body, struct buffer *out);
 void router_turn_end(struct router_turn *);
 
 // Runs one request object as the broker itself, soon, on a worker: wherry_host.submit, alarms, timers.  Copies it.

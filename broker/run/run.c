@@ -10,10 +10,10 @@ struct attempt {
 	const struct run_as *as;
 	const struct bound *bound;
 	struct call call;
-	size_t answer_at;   // where its answer begins in out
+	size_t answer_at; // where its answer begins in out
 	uint64_t gate;
 	uint32_t why;
-	const char *text;   // of a failure that the router found
+	const char *text; // of a failure that the router found
 };
 
 static int declare_keys(struct attempt *a)
@@ -29,8 +29,8 @@ static int declare_keys(struct attempt *a)
 	for (uint32_t i = 0; i < w->needed_count; i++) {
 		wherry_span key = span_of(w->needed_bytes.data + w->needed[i].at, w->needed[i].len);
 		uint32_t unused;
-		int status = txn_key(w->txn, b->ns, key, store_hash(a->as->router->config.store, key),
-		    w->needed[i].mode, &unused);
+		int status = txn_key(
+		    w->txn, b->ns, key, store_hash(a->as->router->config.store, key), w->needed[i].mode, &unused);
 		if (status != WHERRY_OK)
 			return status;
 	}
@@ -55,11 +55,11 @@ static void call_begin(struct attempt *a)
 	struct call *c = &a->call;
 	*c = (struct call){
 	    .face = {.size = sizeof(wherry_call),
-	        .why = a->why,
-	        .argc = b->argc,
-	        .args = w->args + b->args,
-	        .now_ms = as->now_ms,
-	        .session = as->session != NULL ? as->session->id : 0},
+		.why = a->why,
+		.argc = b->argc,
+		.args = w->args + b->args,
+		.now_ms = as->now_ms,
+		.session = as->session != NULL ? as->session->id : 0},
 	    .command = b->command,
 	    .router = as->router,
 	    .session = as->session,
@@ -121,7 +121,8 @@ static int park(struct attempt *a, bool fresh)
 	if (a->why == WHERRY_WHY_SHUTDOWN && atomic_load(&as->router->draining))
 		return failed(a, WHERRY_EAGAIN, "the broker is shutting down: nothing waits any more");
 	if (a->why == WHERRY_WHY_SHUTDOWN)
-		return failed(a, WHERRY_EAGAIN, "the module was reloaded or unloaded while the request waited: send it again");
+		return failed(
+		    a, WHERRY_EAGAIN, "the module was reloaded or unloaded while the request waited: send it again");
 	int status = park_register(as, a->bound, &a->call, fresh);
 	return status == WHERRY_OK ? WHERRY_PARKED : status;
 }
@@ -223,11 +224,13 @@ static void log_lost_error(const struct run_as *as, const struct bound *b, const
 	size_t len = b->request->method.len < sizeof(name) - 1 ? b->request->method.len : sizeof(name) - 1;
 	memcpy(name, b->request->method.ptr, len);
 	name[len] = 0;
-	log_event(as->router->config.log, as->session == NULL ? WHERRY_LOG_WARN : WHERRY_LOG_DEBUG, "notification failed",
-	    "method", name, "error", status_name(e->status), "text", e->text != NULL ? e->text : "", NULL);
+	log_event(as->router->config.log, as->session == NULL ? WHERRY_LOG_WARN : WHERRY_LOG_DEBUG,
+	    "notification failed", "method", name, "error", status_name(e->status), "text",
+	    e->text != NULL ? e->text : "", NULL);
 }
 
-static void answer_failure(const struct run_as *as, const struct bound *b, size_t from, struct pack_error e, uint64_t gate)
+static void answer_failure(
+    const struct run_as *as, const struct bound *b, size_t from, struct pack_error e, uint64_t gate)
 {
 	if (e.status > 0 || e.status < WHERRY_ETAKEN)
 		e = (struct pack_error){WHERRY_EINTERNAL, "the module answered an unknown status", -1, -1, NULL};

@@ -28,19 +28,19 @@ struct session_ops {
 };
 
 struct session {
-	uint64_t id;              // rises for ever; 0 only for the broker's own
+	uint64_t id; // rises for ever; 0 only for the broker's own
 	atomic_uint refs;
-	bool duplex;              // answers leave as they are ready and are matched by id; may be pushed to
+	bool duplex; // answers leave as they are ready and are matched by id; may be pushed to
 	_Atomic uint32_t ns;
 	struct router *router;
-	atomic_uint parked;       // requests of it that wait now, and 1 while it is open
-	struct parked *waiting;   // its parked requests, under the router's park lock
+	atomic_uint parked;     // requests of it that wait now, and 1 while it is open
+	struct parked *waiting; // its parked requests, under the router's park lock
 	atomic_bool ended;
 	const struct session_ops *ops;
-	void *peer;               // the ops' own
+	void *peer;                  // the ops' own
 	struct session *prev, *next; // list of the router, under its session lock
-	char remote[64];          // who, for people: "tcp://127.0.0.1:40000"
-	char client[64];          // what session.hello said; under the router's session lock
+	char remote[64];             // who, for people: "tcp://127.0.0.1:40000"
+	char client[64];             // what session.hello said; under the router's session lock
 	int64_t since_ms;
 };
 
@@ -54,7 +54,7 @@ static inline void session_hold(struct session *s)
 	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
 }
 void session_drop(struct session *);
-struct session *session_find(struct router *, uint64_t id); // held; NULL
+struct session *session_find(struct router *, uint64_t id);                // held; NULL
 void session_hello(struct router *, struct session *, wherry_span client); // what the client calls itself
 void session_each(struct router *, void (*each)(void *arg, const struct session *), void *arg); // under the lock
 

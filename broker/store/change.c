@@ -71,8 +71,8 @@ static bool overwrite(struct txn *t, struct slot *s, struct entry *e, uint32_t t
 }
 
 // Exchanges the entry for a new one of the same key with the extra given, which becomes its own.
-static struct entry *move(struct txn *t, struct slot *s, struct entry *old, struct extra *x, uint32_t type,
-                          wherry_span head)
+static struct entry *move(
+    struct txn *t, struct slot *s, struct entry *old, struct extra *x, uint32_t type, wherry_span head)
 {
 	if (!undo_room(t, 0))
 		return NULL;

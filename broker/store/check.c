@@ -25,8 +25,7 @@ static const char *extra_fault(const struct entry *e, const struct due *d, struc
 	return x->records == NULL ? NULL : records_fault(x->records);
 }
 
-static const char *table_fault(struct store *s, const struct table *t, const struct due *d,
-                               struct count *count)
+static const char *table_fault(struct store *s, const struct table *t, const struct due *d, struct count *count)
 {
 	uint32_t live = 0, dead = 0;
 	for (uint32_t i = 0; i < table_size(t); i++) {

@@ -21,7 +21,7 @@ struct due {
 
 bool due_promise(struct stripe *); // room for one more insertion; false: no memory
 void due_set(struct stripe *, struct extra *,
-             int64_t ms);                 // inserts, moves; DUE_NONE: takes out.  After due_promise
+    int64_t ms);                          // inserts, moves; DUE_NONE: takes out.  After due_promise
 int64_t due_earliest(const struct due *); // DUE_NONE: there is nothing
 // Ends a change: promises are void, the stripe's earliest is told, and an empty heap gives its memory back.
 void due_settle(struct stripe *);

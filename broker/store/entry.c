@@ -2,17 +2,16 @@
 
 #include "store/inside.h"
 
-struct entry *entry_new(struct stripe *stripe, struct extra *extra, wherry_span key, uint32_t type,
-                        wherry_span head)
+struct entry *entry_new(struct stripe *stripe, struct extra *extra, wherry_span key, uint32_t type, wherry_span head)
 {
 	size_t cost = entry_cost_of(extra != NULL, key.len, head.len);
 	struct entry *e = mem_alloc(cost - sizeof(size_t));
 	if (e == NULL)
 		return NULL;
 	*e = (struct entry){.head_len = (uint32_t)head.len,
-	                    .key_len = (uint16_t)key.len,
-	                    .type = (uint8_t)type,
-	                    .flags = extra != NULL ? ENTRY_EXTRA : 0};
+	    .key_len = (uint16_t)key.len,
+	    .type = (uint8_t)type,
+	    .flags = extra != NULL ? ENTRY_EXTRA : 0};
 	if (extra != NULL)
 		entry_set_extra(e, extra);
 	if (key.len > 0)
@@ -94,10 +93,10 @@ uint64_t entry_bytes(const struct entry *e)
 struct txn_view entry_view(const struct entry *e)
 {
 	struct txn_view view = {.type = e->type,
-	                        .key = entry_key(e),
-	                        .head = entry_head(e),
-	                        .revision = e->revision,
-	                        .bytes = entry_bytes(e)};
+	    .key = entry_key(e),
+	    .head = entry_head(e),
+	    .revision = e->revision,
+	    .bytes = entry_bytes(e)};
 	const struct extra *x = entry_extra(e);
 	if (x != NULL) {
 		view.deadline_ms = x->deadline_ms;

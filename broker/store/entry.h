@@ -104,7 +104,7 @@ void extra_free(struct stripe *, struct extra *); // with its records and its pl
 void entry_free_all(struct stripe *, struct entry *);
 void records_release(struct stripe *, struct records *); // NULL does nothing
 void records_counted(struct stripe *,
-                     const struct records *); // a new one, or after records_measure and a change
+    const struct records *); // a new one, or after records_measure and a change
 
 struct records_measure {
 	size_t memory;

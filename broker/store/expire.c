@@ -114,7 +114,7 @@ static void walk(struct expiry *x)
 }
 
 int64_t store_expire(struct store *s, int64_t now_ms, unsigned most,
-                     void (*alarm)(void *arg, uint32_t ns, uint32_t type, wherry_span key), void *arg)
+    void (*alarm)(void *arg, uint32_t ns, uint32_t type, wherry_span key), void *arg)
 {
 	struct expiry x = {.store = s, .now_ms = now_ms, .left = most, .alarm = alarm, .arg = arg};
 	x.status = txn_new(&x.txn, s);

@@ -129,8 +129,8 @@ static inline struct table *txn_table(const struct txn *t, uint32_t ns, uint64_t
 }
 
 void txn_each_stripe(const struct txn *, void (*each)(struct stripe *)); // of those it holds, rising
-void txn_lock_stripe(struct txn *, uint32_t stripe); // the housekeepers': instead of txn_key() and txn_lock()
-struct slot *txn_slot(struct txn *, uint32_t slot);  // NULL: no such
+void txn_lock_stripe(struct txn *, uint32_t stripe);   // the housekeepers': instead of txn_key() and txn_lock()
+struct slot *txn_slot(struct txn *, uint32_t slot);    // NULL: no such
 struct entry *slot_entry(struct txn *, struct slot *); // what is there, or NULL; raises the gate
 int slot_write(struct txn *, uint32_t slot, struct slot **, struct entry **); // EARG, EINTERNAL, ENOKEY
 
@@ -140,11 +140,10 @@ int change_remove(struct txn *, struct slot *, struct entry *);
 int change_deadline(struct txn *, struct slot *, struct entry *, int64_t unix_ms);
 int change_alarm(struct txn *, struct slot *, struct entry *, int64_t unix_ms);
 int change_put(struct txn *, struct slot *, struct entry *, wherry_span subkey, wherry_span value);
-int change_patch(struct txn *, struct slot *, struct entry *, wherry_span subkey, uint64_t at,
-                 wherry_span bytes);
+int change_patch(struct txn *, struct slot *, struct entry *, wherry_span subkey, uint64_t at, wherry_span bytes);
 int change_del(struct txn *, struct slot *, struct entry *, wherry_span subkey); // ENOKEY
-int change_put_between(struct txn *, struct slot *, struct entry *, wherry_span before, wherry_span after,
-                       wherry_span value);
+int change_put_between(
+    struct txn *, struct slot *, struct entry *, wherry_span before, wherry_span after, wherry_span value);
 // The key's extra; made, and the entry moved, if it had none.  NULL: no memory.
 struct extra *change_extra(struct txn *, struct slot *, struct entry *);
 
@@ -217,7 +216,7 @@ static inline struct records_taken *undo_taken(const struct undo_op *op)
 bool redo_room(struct txn *, const struct unit_op *);
 void redo_write(struct txn *, const struct unit_op *); // after redo_room
 bool redo_whole(struct txn *, const struct slot *,
-                const struct entry *); // remove, and all of it anew; false: no memory
+    const struct entry *); // remove, and all of it anew; false: no memory
 
 // Gives a unit its LSN and the sink; EIO, EFULL, ENOMEM: nothing happened.
 int store_log(struct store *, wherry_span unit, uint64_t *lsn);

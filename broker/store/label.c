@@ -109,8 +109,7 @@ static int renew(struct txn *t, struct slot *s, struct entry *e, uint64_t rank, 
 {
 	struct extra *x = entry_extra(e);
 	struct records *fresh = records_new();
-	int status =
-	    fresh != NULL && undo_room(t, 0) ? relabel(x->records, rank, value, fresh) : WHERRY_ENOMEM;
+	int status = fresh != NULL && undo_room(t, 0) ? relabel(x->records, rank, value, fresh) : WHERRY_ENOMEM;
 	if (status != WHERRY_OK) {
 		records_free(fresh);
 		return status;
@@ -125,8 +124,8 @@ static int renew(struct txn *t, struct slot *s, struct entry *e, uint64_t rank, 
 	return WHERRY_ENOMEM;
 }
 
-int change_put_between(struct txn *t, struct slot *s, struct entry *e, wherry_span before, wherry_span after,
-                       wherry_span value)
+int change_put_between(
+    struct txn *t, struct slot *s, struct entry *e, wherry_span before, wherry_span after, wherry_span value)
 {
 	struct gap gap;
 	int status = find_gap(entry_records(e), before, after, &gap);

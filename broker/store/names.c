@@ -100,8 +100,7 @@ static int make_space(struct store *s, wherry_span name, bool log, uint32_t *ns)
 	}
 	atomic_store_explicit(&s->spaces[id], space, memory_order_release);
 	atomic_store_explicit(&s->space_count, id + 1, memory_order_release);
-	atomic_store_explicit(&s->space_index[index_place(s, name)], (uint16_t)(id + 1),
-	                      memory_order_release);
+	atomic_store_explicit(&s->space_index[index_place(s, name)], (uint16_t)(id + 1), memory_order_release);
 	*ns = id;
 	return WHERRY_OK;
 }

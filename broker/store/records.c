@@ -91,8 +91,7 @@ bool records_is_tree(const struct records *r)
 // --- finding ---------------------------------------------------------------------------------------------
 
 // The page and index of the first record not below `subkey`; the index may be behind the last of the page.
-static struct page *find(const struct records *r, wherry_span subkey, struct path *path, unsigned *index,
-                         bool *found)
+static struct page *find(const struct records *r, wherry_span subkey, struct path *path, unsigned *index, bool *found)
 {
 	struct page *page = r->is_tree ? &tree_descend(r->tree, subkey, path)->page : r->page;
 	*found = false;
@@ -177,8 +176,8 @@ struct records_place records_seek_rank(const struct records *r, uint64_t rank)
 	return place_at(page, (unsigned)rank);
 }
 
-bool records_step(const struct records *r, struct records_place *place, int direction, wherry_span *subkey,
-                  wherry_span *value)
+bool records_step(
+    const struct records *r, struct records_place *place, int direction, wherry_span *subkey, wherry_span *value)
 {
 	const struct page *page = place->leaf;
 	if (page == NULL)
@@ -189,8 +188,7 @@ bool records_step(const struct records *r, struct records_place *place, int dire
 	if (direction < 0)
 		*place = place->index > 0 ? place_at(page, place->index - 1) : beyond(r, page, -1);
 	else
-		*place =
-		    place->index + 1 < page->count ? place_at(page, place->index + 1) : beyond(r, page, 1);
+		*place = place->index + 1 < page->count ? place_at(page, place->index + 1) : beyond(r, page, 1);
 	return true;
 }
 

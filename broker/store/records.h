@@ -17,12 +17,12 @@ struct records; // opaque
 // Above either: a tree.  A record longer than about 500 bytes has an allocation of its own and counts as ten.
 enum { RECORDS_PACKED_BYTES = 2048, RECORDS_PACKED_COUNT = 64 };
 
-struct records *records_new(void); // NULL: no memory
-void records_free(struct records *); // NULL does nothing
+struct records *records_new(void);                     // NULL: no memory
+void records_free(struct records *);                   // NULL does nothing
 struct records *records_clone(const struct records *); // NULL: no memory
 
 uint64_t records_count(const struct records *);
-size_t records_memory(const struct records *);   // as mem_cost() counts it, all of it
+size_t records_memory(const struct records *);    // as mem_cost() counts it, all of it
 uint64_t records_version(const struct records *); // rises with each change: cursors compare it
 
 // Spans answered point into the records and hold until their next change.
@@ -36,7 +36,7 @@ bool records_rank(const struct records *, wherry_span subkey, uint64_t *rank); /
 
 // A place: valid while records_version() is unchanged.
 struct records_place {
-	const void *leaf;   // NULL: at the end
+	const void *leaf; // NULL: at the end
 	uint32_t index;
 };
 
@@ -44,8 +44,8 @@ struct records_place {
 struct records_place records_seek(const struct records *, wherry_span subkey, int direction);
 struct records_place records_seek_rank(const struct records *, uint64_t rank);
 // false at the end; else the record at the place, and the place moved one on in `direction`.
-bool records_step(const struct records *, struct records_place *, int direction, wherry_span *subkey,
-    wherry_span *value);
+bool records_step(
+    const struct records *, struct records_place *, int direction, wherry_span *subkey, wherry_span *value);
 
 // Tests and sys.inspect: every invariant (order, counts, links, fill); a static sentence naming the broken
 // one, or NULL.

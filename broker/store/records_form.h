@@ -49,8 +49,7 @@ struct head {
 
 struct inner {
 	unsigned count;
-	struct head
-	    head[TREE_FANOUT]; // of the separator, so that a search seldom has to follow it; [0] is not used
+	struct head head[TREE_FANOUT]; // of the separator, so that a search seldom has to follow it; [0] is not used
 	struct separator *separator[TREE_FANOUT];
 	void *child[TREE_FANOUT];
 	uint64_t below[TREE_FANOUT];
@@ -70,10 +69,8 @@ struct path {
 };
 
 _Static_assert((int)LEAF_PAGE <= (int)PAGE_MOST, "page_pack() has room for a leaf");
-_Static_assert(RECORDS_PACKED_BYTES + CELL_MOST + SLOT_BYTES <= (int)LEAF_PAGE,
-               "a packed page fits into a leaf");
-_Static_assert((CELL_MOST + SLOT_BYTES) * 4 <= (int)LEAF_PAGE,
-               "half a leaf and a cell leave room for a cell");
+_Static_assert(RECORDS_PACKED_BYTES + CELL_MOST + SLOT_BYTES <= (int)LEAF_PAGE, "a packed page fits into a leaf");
+_Static_assert((CELL_MOST + SLOT_BYTES) * 4 <= (int)LEAF_PAGE, "half a leaf and a cell leave room for a cell");
 
 static inline struct leaf *leaf_of(const struct page *page)
 {
@@ -116,8 +113,8 @@ void tree_mend(struct records *, const struct path *); // the leaf at the end of
 // records_whole.c.  What answers false had no memory, and left nothing.
 bool tree_begin(struct records *); // of the cells of a page, which is the caller's to free
 void tree_end(struct records *,
-              struct page *); // becomes packed: cells move into the page; NULL: they are freed
-bool tree_copy(struct records *, const struct tree *);     // becomes a copy
+    struct page *);                                    // becomes packed: cells move into the page; NULL: they are freed
+bool tree_copy(struct records *, const struct tree *); // becomes a copy
 void separator_free(struct records *, struct separator *); // NULL does nothing
 const char *tree_fault(const struct records *);
 

@@ -52,8 +52,7 @@ bool packed_put(struct records *r, wherry_span subkey, wherry_span value)
 	size_t live = r->page == NULL ? sizeof *r->page : page_live(r->page);
 	size_t given_up = found ? page_cell_size(r->page, index) : 0;
 	size_t need = cell_size(subkey, value), after = live - given_up + need;
-	if (r->page != NULL &&
-	    (after > RECORDS_PACKED_BYTES || r->page->count + !found > RECORDS_PACKED_COUNT))
+	if (r->page != NULL && (after > RECORDS_PACKED_BYTES || r->page->count + !found > RECORDS_PACKED_COUNT))
 		return packed_grow(r, subkey, value);
 	struct cell cell;
 	if (!cell_make(&cell, subkey, value))

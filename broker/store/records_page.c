@@ -19,8 +19,7 @@ static size_t inside_size(size_t subkey_len, size_t value_len)
 
 static bool fits_inside(size_t subkey_len, size_t value_len)
 {
-	return subkey_len <= CELL_MOST && value_len <= CELL_MOST &&
-	       inside_size(subkey_len, value_len) <= CELL_MOST;
+	return subkey_len <= CELL_MOST && value_len <= CELL_MOST && inside_size(subkey_len, value_len) <= CELL_MOST;
 }
 
 static size_t outside_memory(const struct outside *outside)

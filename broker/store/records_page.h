@@ -59,7 +59,7 @@ unsigned page_find(const struct page *, wherry_span subkey, bool *found);
 bool page_overwrite(struct page *, unsigned index, wherry_span value); // false: it has another length
 void page_insert(struct page *, unsigned index, const struct cell *);  // there is page_free() for it
 size_t page_remove(struct page *,
-                   unsigned index); // frees what is outside; answers how much memory that gave back
+    unsigned index); // frees what is outside; answers how much memory that gave back
 void page_append(struct page *to, const struct page *from, unsigned first, unsigned count); // behind the last
 void page_truncate(struct page *, unsigned count); // forgets the cells behind, which are elsewhere now
 void page_pack(struct page *);                     // closes the holes
@@ -109,8 +109,8 @@ static inline struct record page_at(const struct page *page, unsigned index)
 {
 	const struct outside *outside = page_outside(page, index);
 	if (outside != NULL)
-		return (struct record){{outside->bytes, outside->subkey_len},
-		                       {outside->bytes + outside->subkey_len, outside->value_len}};
+		return (struct record){
+		    {outside->bytes, outside->subkey_len}, {outside->bytes + outside->subkey_len, outside->value_len}};
 	struct record record;
 	const uint8_t *at = cell_length(page_cell(page, index), &record.subkey.len);
 	at = cell_length(at, &record.value.len);

@@ -19,11 +19,11 @@ struct records_taken {
 };
 
 size_t records_taken_size(const struct records *,
-                          wherry_span subkey); // of what take fills; 0: it is not there
+    wherry_span subkey); // of what take fills; 0: it is not there
 void records_take(struct records *, wherry_span subkey, struct records_taken *); // it is there
 void records_restore(struct records *, const struct records_taken *);            // gives it back
 void records_discard(const struct records_taken *);                              // or is it not wanted back
-void records_drop(struct records *, wherry_span subkey); // take and discard: it is there
+void records_drop(struct records *, wherry_span subkey);                         // take and discard: it is there
 void records_settle(struct records *, wherry_span subkey);
 
 #endif

@@ -141,8 +141,8 @@ static void split_release(struct records *r, struct split *split)
 }
 
 // Every full inner node above the leaf splits too, and if all of them are full, the tree gets a new root.
-static bool split_reserve(struct records *r, const struct path *path, wherry_span low, wherry_span high,
-                          struct split *split)
+static bool split_reserve(
+    struct records *r, const struct path *path, wherry_span low, wherry_span high, struct split *split)
 {
 	unsigned level = r->tree->height, needed = 0;
 	while (level > 0 && path->node[level - 1]->count == TREE_FANOUT) {
@@ -166,8 +166,8 @@ static bool split_reserve(struct records *r, const struct path *path, wherry_spa
 
 // Decides where to split.  A run goes on where the last insertion was: split there, so that what it leaves
 // behind is full.  Otherwise in the middle, by bytes.
-static bool split_plan(struct records *r, const struct path *path, const struct spot *spot,
-                       wherry_span subkey, size_t need, struct split *split)
+static bool split_plan(struct records *r, const struct path *path, const struct spot *spot, wherry_span subkey,
+    size_t need, struct split *split)
 {
 	const struct page *page = &spot->leaf->page;
 	uint32_t recent = spot->leaf->recent;
@@ -179,7 +179,7 @@ static bool split_plan(struct records *r, const struct path *path, const struct 
 	bool between = !spot->found && spot->index == at;
 	*split = (struct split){.at = at};
 	split->to_right = spot->index > at || (spot->index == at && spot->found) ||
-	                  (between && (at == page->count || left + need > page->size));
+			  (between && (at == page->count || left + need > page->size));
 	wherry_span low = between && !split->to_right ? subkey : page_at(page, at - 1).subkey;
 	wherry_span high = between && split->to_right ? subkey : page_at(page, at).subkey;
 	return split_reserve(r, path, low, high, split);
@@ -200,8 +200,7 @@ void inner_separate(struct inner *inner, unsigned at, struct separator *separato
 		inner->head[at] = head_of(separator->bytes, separator->len);
 }
 
-static void inner_insert(struct inner *inner, unsigned at, void *child, struct separator *separator,
-                         uint64_t below)
+static void inner_insert(struct inner *inner, unsigned at, void *child, struct separator *separator, uint64_t below)
 {
 	inner_carry(inner, at + 1, inner, at, inner->count - at);
 	inner_separate(inner, at, separator);
@@ -211,8 +210,8 @@ static void inner_insert(struct inner *inner, unsigned at, void *child, struct s
 }
 
 // Inserts into a full node, which gives its upper part to `right`; answers the separator between the two.
-static struct separator *inner_split(struct inner *left, struct inner *right, unsigned at, void *child,
-                                     struct separator *separator, uint64_t below)
+static struct separator *inner_split(
+    struct inner *left, struct inner *right, unsigned at, void *child, struct separator *separator, uint64_t below)
 {
 	left->count = at == TREE_FANOUT ? TREE_FANOUT : TREE_FANOUT / 2;
 	right->count = TREE_FANOUT - left->count;

@@ -28,8 +28,7 @@ static int translate(const struct store_replay *r, struct unit_op *op)
 	if (op->ns >= STORE_NAMESPACES || r->spaces[op->ns] == 0)
 		return WHERRY_ECORRUPT;
 	op->ns = r->spaces[op->ns] - 1;
-	if (op->key.len > STORE_KEY_BYTES || op->subkey.len > STORE_KEY_BYTES ||
-	    op->value.len > STORE_HEAD_BYTES)
+	if (op->key.len > STORE_KEY_BYTES || op->subkey.len > STORE_KEY_BYTES || op->value.len > STORE_HEAD_BYTES)
 		return WHERRY_ECORRUPT;
 	if (op->kind != UNIT_HEAD)
 		return WHERRY_OK;
@@ -135,7 +134,7 @@ int store_replay_unit(struct store_replay *r, uint64_t lsn, wherry_span unit)
 	txn_unlock(t);
 	if (status == WHERRY_OK)
 		store_replayed(r->store,
-		               t->replay_lsn); // also where nothing was changed: defines, what is gone since
+		    t->replay_lsn); // also where nothing was changed: defines, what is gone since
 	return status;
 }
 

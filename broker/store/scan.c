@@ -105,17 +105,16 @@ static uint64_t walk(struct scan *x, uint64_t cursor)
 	return index == STORE_STRIPES ? 0 : (uint64_t)index << PLACES_BITS | low;
 }
 
-uint64_t store_scan(struct store *s, uint32_t ns, uint64_t cursor, uint32_t count, uint32_t type,
-                    int64_t now_ms, int32_t (*each)(void *arg, const struct txn_view *), void *arg,
-                    uint64_t *gate, int *status)
+uint64_t store_scan(struct store *s, uint32_t ns, uint64_t cursor, uint32_t count, uint32_t type, int64_t now_ms,
+    int32_t (*each)(void *arg, const struct txn_view *), void *arg, uint64_t *gate, int *status)
 {
 	struct scan x = {.store = s,
-	                 .ns = ns,
-	                 .type = type,
-	                 .now_ms = now_ms,
-	                 .left = count == 0 ? 1 : count,
-	                 .each = each,
-	                 .arg = arg};
+	    .ns = ns,
+	    .type = type,
+	    .now_ms = now_ms,
+	    .left = count == 0 ? 1 : count,
+	    .each = each,
+	    .arg = arg};
 	*status = WHERRY_OK;
 	if (ns >= store_ns_count(s) || cursor >> PLACES_BITS >= STORE_STRIPES)
 		return 0;

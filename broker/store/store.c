@@ -88,8 +88,7 @@ uint64_t store_lsn(const struct store *s)
 
 uint64_t store_durable_lsn(const struct store *s)
 {
-	return s->config.sink == NULL ? store_lsn(s)
-	                              : atomic_load_explicit(&s->durable, memory_order_acquire);
+	return s->config.sink == NULL ? store_lsn(s) : atomic_load_explicit(&s->durable, memory_order_acquire);
 }
 
 bool store_failed(const struct store *s)

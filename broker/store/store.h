@@ -40,20 +40,20 @@ struct store_config {
 };
 
 int store_open(struct store **, const struct store_config *);
-void store_close(struct store *); // no transaction is open
+void store_close(struct store *);                            // no transaction is open
 void store_set_memory_limit(struct store *, uint64_t bytes); // 0: none
-uint64_t store_memory(const struct store *);  // about: exact within 1 KiB a stripe
-bool store_memory_short(const struct store *); // at the limit: GROWS commands are refused
+uint64_t store_memory(const struct store *);                 // about: exact within 1 KiB a stripe
+bool store_memory_short(const struct store *);               // at the limit: GROWS commands are refused
 
 // Types and namespaces have small ids for the life of the store, and names for ever.
 // A new one is logged before it is answered: EIO, EFULL as the sink says.
-int store_type(struct store *, const char *name, uint32_t *type);      // finds or makes; ELIMIT, ENOMEM
+int store_type(struct store *, const char *name, uint32_t *type); // finds or makes; ELIMIT, ENOMEM
 const char *store_type_name(const struct store *, uint32_t type);
-int store_ns_create(struct store *, wherry_span name, uint32_t *ns);   // EEXIST, ELIMIT, EARG (not [A-Za-z0-9_.-]{1,64})
+int store_ns_create(struct store *, wherry_span name, uint32_t *ns); // EEXIST, ELIMIT, EARG (not [A-Za-z0-9_.-]{1,64})
 int store_ns_find(const struct store *, wherry_span name, uint32_t *ns); // ENOKEY
 const char *store_ns_name(const struct store *, uint32_t ns);
 uint32_t store_ns_count(const struct store *);
-uint64_t store_keys(const struct store *, uint32_t ns);                // how many keys; expired ones until they are freed
+uint64_t store_keys(const struct store *, uint32_t ns); // how many keys; expired ones until they are freed
 uint64_t store_live_keys(struct store *, uint32_t ns, int64_t now_ms); // without those; no stripe may be held
 
 uint64_t store_hash(const struct store *, wherry_span key); // canonical key
@@ -62,7 +62,7 @@ void store_prefetch_slot(const struct store *, uint32_t ns, uint64_t hash);
 void store_prefetch_entry(const struct store *, uint32_t ns, uint64_t hash);
 
 // LSNs.
-uint64_t store_lsn(const struct store *);         // the last one given
+uint64_t store_lsn(const struct store *); // the last one given
 uint64_t store_durable_lsn(const struct store *);
 bool store_failed(const struct store *);          // a flush failed: commits answer EIO
 void store_durable(struct store *, uint64_t lsn); // by the sink
@@ -93,7 +93,7 @@ struct txn_view {
 	uint64_t revision; // as committed: a change in this transaction does not show
 	int64_t deadline_ms, alarm_ms;
 	uint64_t records;
-	uint64_t bytes;    // memory of the whole key
+	uint64_t bytes; // memory of the whole key
 };
 
 enum { TXN_ANY_TYPE = UINT32_MAX };

@@ -18,8 +18,7 @@ static uint32_t prev_index(uint32_t index, uint32_t size)
 
 static bool entry_is(const struct entry *e, wherry_span key)
 {
-	return e->key_len == key.len && !(e->flags & ENTRY_GONE) &&
-	       memcmp(entry_key_ptr(e), key.ptr, key.len) == 0;
+	return e->key_len == key.len && !(e->flags & ENTRY_GONE) && memcmp(entry_key_ptr(e), key.ptr, key.len) == 0;
 }
 
 static uint64_t slot_of(uint64_t hash, const struct entry *e)
@@ -36,8 +35,7 @@ struct entry *table_find(const struct table *t, uint64_t hash, wherry_span key)
 		return NULL;
 	const uint64_t *slots = table_slots(t);
 	uint64_t tag = hash << SLOT_TAG_SHIFT;
-	for (uint32_t i = place_home(hash_place(hash), size); slots[i] != SLOT_EMPTY;
-	     i = next_index(i, size)) {
+	for (uint32_t i = place_home(hash_place(hash), size); slots[i] != SLOT_EMPTY; i = next_index(i, size)) {
 		uint64_t pointer = slots[i] ^ tag; // the pointer alone, if the tag is the same
 		if (pointer <= SLOT_POINTER && slot_is_key(pointer) && entry_is(slot_pointer(pointer), key))
 			return slot_pointer(pointer);
@@ -52,8 +50,7 @@ const struct entry *table_guess(const struct table *t, uint64_t hash)
 		return NULL;
 	const uint64_t *slots = table_slots(t);
 	uint64_t tag = hash << SLOT_TAG_SHIFT;
-	for (uint32_t i = place_home(hash_place(hash), size); slots[i] != SLOT_EMPTY;
-	     i = next_index(i, size)) {
+	for (uint32_t i = place_home(hash_place(hash), size); slots[i] != SLOT_EMPTY; i = next_index(i, size)) {
 		uint64_t pointer = slots[i] ^ tag;
 		if (pointer <= SLOT_POINTER && slot_is_key(pointer))
 			return slot_pointer(pointer);
@@ -182,5 +179,5 @@ void table_erase(struct stripe *stripe, struct table *t, uint64_t hash, const st
 		give(stripe, t, NULL, 0);
 	else if (size > SIZE_LEAST && live < size / 4)
 		(void)resize(stripe, t,
-		             size / 2 < SIZE_LEAST ? SIZE_LEAST : size / 2); // no memory: stays large
+		    size / 2 < SIZE_LEAST ? SIZE_LEAST : size / 2); // no memory: stays large
 }

@@ -67,11 +67,11 @@ static inline bool slot_is_key(uint64_t slot)
 struct stripe;
 
 struct entry *table_find(const struct table *, uint64_t hash, wherry_span key); // not what is GONE
-const struct entry *table_guess(const struct table *, uint64_t hash); // by the tag alone; NULL: none
-bool table_reserve(struct stripe *, struct table *);                  // room for one more; false: no memory
-void table_insert(struct table *, uint64_t hash, struct entry *);     // after table_reserve
+const struct entry *table_guess(const struct table *, uint64_t hash);           // by the tag alone; NULL: none
+bool table_reserve(struct stripe *, struct table *);                            // room for one more; false: no memory
+void table_insert(struct table *, uint64_t hash, struct entry *);               // after table_reserve
 void table_replace(struct table *, uint64_t hash, const struct entry *old, struct entry *); // never fails
 void table_erase(struct stripe *, struct table *, uint64_t hash,
-                 const struct entry *); // never fails; may shrink
+    const struct entry *); // never fails; may shrink
 
 #endif

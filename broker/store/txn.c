@@ -74,8 +74,7 @@ static bool slots_grow(struct txn *t)
 	return true;
 }
 
-static int add_slot(struct txn *t, uint32_t ns, wherry_span key, uint64_t hash, enum txn_mode mode,
-                    uint32_t *slot)
+static int add_slot(struct txn *t, uint32_t ns, wherry_span key, uint64_t hash, enum txn_mode mode, uint32_t *slot)
 {
 	if (ns >= STORE_NAMESPACES || store_space(t->store, ns) == NULL)
 		return WHERRY_EARG;

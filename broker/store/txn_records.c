@@ -6,14 +6,13 @@
 // A value of the same length is overwritten; a larger one is exchanged: that keeps the old one without a copy.
 enum { PATCH_MOST = 512 };
 
-static struct unit_op unit_of(enum unit_op_kind kind, const struct slot *s, wherry_span subkey,
-                              wherry_span value)
+static struct unit_op unit_of(enum unit_op_kind kind, const struct slot *s, wherry_span subkey, wherry_span value)
 {
 	return (struct unit_op){.kind = kind, .ns = s->ns, .key = s->key, .subkey = subkey, .value = value};
 }
 
-static struct undo_op *push_subkey(struct txn *t, enum undo_kind kind, struct slot *s, struct entry *e,
-                                   wherry_span subkey, size_t more)
+static struct undo_op *push_subkey(
+    struct txn *t, enum undo_kind kind, struct slot *s, struct entry *e, wherry_span subkey, size_t more)
 {
 	struct undo_op *op = undo_push(t, kind, s, e, subkey.len + more);
 	op->len = (uint16_t)subkey.len;
@@ -22,8 +21,8 @@ static struct undo_op *push_subkey(struct txn *t, enum undo_kind kind, struct sl
 	return op;
 }
 
-static bool overwrite(struct txn *t, struct slot *s, struct entry *e, wherry_span subkey, wherry_span old,
-                      uint64_t at, wherry_span bytes)
+static bool overwrite(
+    struct txn *t, struct slot *s, struct entry *e, wherry_span subkey, wherry_span old, uint64_t at, wherry_span bytes)
 {
 	if (!undo_room(t, subkey.len + bytes.len))
 		return false;
@@ -93,8 +92,7 @@ static bool put(struct txn *t, struct slot *s, struct entry *e, wherry_span subk
 		return add(t, s, e, subkey, value);
 	if (old.len == value.len && value.len <= PATCH_MOST)
 		return overwrite(t, s, e, subkey, old, 0, value);
-	return take(t, s, e, subkey, records_taken_size(entry_records(e), subkey)) &&
-	       add(t, s, e, subkey, value);
+	return take(t, s, e, subkey, records_taken_size(entry_records(e), subkey)) && add(t, s, e, subkey, value);
 }
 
 int change_put(struct txn *t, struct slot *s, struct entry *e, wherry_span subkey, wherry_span value)
@@ -116,8 +114,7 @@ int change_put(struct txn *t, struct slot *s, struct entry *e, wherry_span subke
 	return done ? WHERRY_OK : WHERRY_ENOMEM;
 }
 
-int change_patch(struct txn *t, struct slot *s, struct entry *e, wherry_span subkey, uint64_t at,
-                 wherry_span bytes)
+int change_patch(struct txn *t, struct slot *s, struct entry *e, wherry_span subkey, uint64_t at, wherry_span bytes)
 {
 	wherry_span old;
 	const struct records *r = entry_records(e);
@@ -241,15 +238,15 @@ struct place {
 static_assert(sizeof(struct place) <= sizeof(wherry_cursor), "it fits");
 
 static void set_cursor(wherry_cursor *cursor, struct txn *t, uint32_t slot, const struct records *r,
-                       struct records_place at, int direction)
+    struct records_place at, int direction)
 {
 	struct place p = {.txn = t,
-	                  .records = r,
-	                  .serial = t->serial,
-	                  .version = r == NULL ? 0 : records_version(r),
-	                  .at = at,
-	                  .slot = slot,
-	                  .direction = direction};
+	    .records = r,
+	    .serial = t->serial,
+	    .version = r == NULL ? 0 : records_version(r),
+	    .at = at,
+	    .slot = slot,
+	    .direction = direction};
 	memcpy(cursor->opaque, &p, sizeof(p));
 }
 

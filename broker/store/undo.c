@@ -26,17 +26,16 @@ bool undo_room(struct txn *t, size_t payload)
 	return room(&t->undo, op_size(payload));
 }
 
-struct undo_op *undo_push(struct txn *t, enum undo_kind kind, const struct slot *s, struct entry *e,
-                          size_t payload)
+struct undo_op *undo_push(struct txn *t, enum undo_kind kind, const struct slot *s, struct entry *e, size_t payload)
 {
 	struct undo_op *op = undo_at(t, t->undo.len);
 	*op = (struct undo_op){.kind = (uint8_t)kind,
-	                       .ns = (uint16_t)s->ns,
-	                       .size = op_size(payload),
-	                       .prev = t->undo_last,
-	                       .redo_len = t->redo.len,
-	                       .hash = s->hash,
-	                       .entry = e};
+	    .ns = (uint16_t)s->ns,
+	    .size = op_size(payload),
+	    .prev = t->undo_last,
+	    .redo_len = t->redo.len,
+	    .hash = s->hash,
+	    .entry = e};
 	t->undo_last = t->undo.len;
 	t->undo.len += op->size;
 	t->changes++;
@@ -238,8 +237,7 @@ bool redo_whole(struct txn *t, const struct slot *s, const struct entry *e)
 	struct unit_op op = {.kind = UNIT_REMOVE, .ns = s->ns, .key = s->key};
 	if (!redo_add(t, &op))
 		return false;
-	op = (struct unit_op){
-	    .kind = UNIT_HEAD, .ns = s->ns, .key = s->key, .type = e->type, .value = entry_head(e)};
+	op = (struct unit_op){.kind = UNIT_HEAD, .ns = s->ns, .key = s->key, .type = e->type, .value = entry_head(e)};
 	if (!redo_add(t, &op))
 		return false;
 	op.kind = UNIT_DEADLINE;

@@ -17,16 +17,7 @@
 
 #include "base/buffer.h"
 
-enum unit_op_kind {
-	UNIT_DEFINE,
-	UNIT_HEAD,
-	UNIT_REMOVE,
-	UNIT_DEADLINE,
-	UNIT_ALARM,
-	UNIT_PUT,
-	UNIT_DEL,
-	UNIT_PATCH
-};
+enum unit_op_kind { UNIT_DEFINE, UNIT_HEAD, UNIT_REMOVE, UNIT_DEADLINE, UNIT_ALARM, UNIT_PUT, UNIT_DEL, UNIT_PATCH };
 
 struct unit_op {
 	enum unit_op_kind kind;

@@ -15,8 +15,7 @@
 
 #include "wherry/status.h"
 
-static_assert(sizeof(((struct address *)0)->path) == sizeof(((struct sockaddr_un *)0)->sun_path),
-              "a socket's path");
+static_assert(sizeof(((struct address *)0)->path) == sizeof(((struct sockaddr_un *)0)->sun_path), "a socket's path");
 
 static const char *after(const char *url, const char *scheme)
 {
@@ -70,13 +69,11 @@ static bool host_port_parse(const char *rest, struct address *a)
 static int path_parse(const char *url, const char *path, struct address *a, char *why, size_t why_room)
 {
 	if (path[0] != '/') {
-		snprintf(why, why_room, "%s: the path of an ipc socket is absolute: ipc:///run/wherry.sock",
-		         url);
+		snprintf(why, why_room, "%s: the path of an ipc socket is absolute: ipc:///run/wherry.sock", url);
 		return WHERRY_EARG;
 	}
 	if (strlen(path) >= sizeof(a->path)) {
-		snprintf(why, why_room, "%s: the path of a socket has at most %zu bytes", url,
-		         sizeof(a->path) - 1);
+		snprintf(why, why_room, "%s: the path of a socket has at most %zu bytes", url, sizeof(a->path) - 1);
 		return WHERRY_EARG;
 	}
 	memcpy(a->path, path, strlen(path) + 1);
@@ -99,9 +96,9 @@ int address_parse(const char *url, struct address *a, char *why, size_t why_room
 	if (rest != NULL && host_port_parse(rest, a))
 		return WHERRY_OK;
 	snprintf(why, why_room,
-	         "%s is no address to listen on: write tcp://127.0.0.1:1973, tls+tcp://127.0.0.1:1974 or "
-	         "ipc:///run/wherry.sock (0.0.0.0 stands for all addresses)",
-	         url);
+	    "%s is no address to listen on: write tcp://127.0.0.1:1973, tls+tcp://127.0.0.1:1974 or "
+	    "ipc:///run/wherry.sock (0.0.0.0 stands for all addresses)",
+	    url);
 	return WHERRY_EARG;
 }
 
@@ -114,9 +111,8 @@ static int check_directory(const char *path, char *why, size_t why_room)
 	struct stat st;
 	if (len == 0 || (stat(directory, &st) == 0 && S_ISDIR(st.st_mode)))
 		return WHERRY_OK;
-	snprintf(why, why_room,
-	         "ipc://%s: the directory %s does not exist: create it, or choose another path", path,
-	         directory);
+	snprintf(why, why_room, "ipc://%s: the directory %s does not exist: create it, or choose another path", path,
+	    directory);
 	return WHERRY_EARG;
 }
 
@@ -140,17 +136,17 @@ int address_clear_path(const struct address *a, char *why, size_t why_room)
 		return status;
 	if (!S_ISSOCK(st.st_mode)) {
 		snprintf(why, why_room,
-		         "ipc://%s: something that is no socket stands at this path: remove it, or choose "
-		         "another path",
-		         a->path);
+		    "ipc://%s: something that is no socket stands at this path: remove it, or choose "
+		    "another path",
+		    a->path);
 		return WHERRY_EEXIST;
 	}
 	int failed = try_connect(a->path);
 	if (failed == ENOENT || (failed == ECONNREFUSED && (unlink(a->path) == 0 || errno == ENOENT)))
 		return WHERRY_OK;
 	snprintf(why, why_room,
-	         failed == ECONNREFUSED ? "ipc://%s is a stale socket that can't be removed: %s"
-	                                : "ipc://%s is in use by another process (%s)",
-	         a->path, failed == 0 ? "it answers" : strerror(failed));
+	    failed == ECONNREFUSED ? "ipc://%s is a stale socket that can't be removed: %s"
+				   : "ipc://%s is in use by another process (%s)",
+	    a->path, failed == 0 ? "it answers" : strerror(failed));
 	return WHERRY_EEXIST;
 }

@@ -64,8 +64,7 @@ static int greet(struct conn *c, struct workspace *ws)
 
 // --- one frame ------------------------------------------------------------------------------------------------------
 
-static void answer_error(struct conn *c, struct workspace *ws, wherry_span header, int status,
-                         const char *text)
+static void answer_error(struct conn *c, struct workspace *ws, wherry_span header, int status, const char *text)
 {
 	size_t begin = sp_frame_open(&c->form, header, &ws->answers);
 	struct pack_error error = {.status = status, .text = text, .retry_ms = -1, .index = -1};
@@ -145,8 +144,8 @@ static bool run_req(struct conn *c, const struct sp_frame *frame, struct workspa
 		break;
 	case RESEND_LOST:
 		answer_error(c, ws, frame->header, WHERRY_ECONFLICT,
-		             "this request was carried out before, and its answer is not kept any more: send "
-		             "it with a new id");
+		    "this request was carried out before, and its answer is not kept any more: send "
+		    "it with a new id");
 		break;
 	case RESEND_WAITING:
 		break;
@@ -158,8 +157,8 @@ static bool run_req(struct conn *c, const struct sp_frame *frame, struct workspa
 static void refuse_oversize(struct conn *c, const struct sp_frame *frame, struct workspace *ws)
 {
 	char text[96];
-	snprintf(text, sizeof(text), "a frame has at most %lld bytes: send less at once",
-	         (long long)limit_of(&server_of(c)->config.limits->max_frame));
+	snprintf(text, sizeof(text), "a frame has at most %lld bytes (max_frame): send less at once",
+	    (long long)limit_of(&server_of(c)->config.limits->max_frame));
 	answer_error(c, ws, frame->header, WHERRY_ELIMIT, text);
 	SERVER_COUNT(server_of(c), oversize, 1);
 	conn_leave(c, LINGER_MS);
@@ -222,6 +221,15 @@ static int next_frame(struct conn *c, struct workspace *ws)
 	return status == WHERRY_ELIMIT || !ws->answers.failed ? status : WHERRY_ENOMEM;
 }
 
+// It holds up others: who waits for the thread, for what its requests woke, for another table of commands.  Not asked for
+// each frame of a window: the answer costs as much as a small frame.
+static bool takes_long(const struct workspace *ws)
+{
+	if (ws->frames == 0 || (ws->turning && router_turn_ahead_left(&ws->turn) > 0))
+		return false;
+	return clock_ticks_ns(&clock_system) - ws->began_ns >= SLOW_NS;
+}
+
 static enum turn run_all(struct conn *c, struct workspace *ws)
 {
 	int status = WHERRY_OK;
@@ -234,14 +242,13 @@ static enum turn run_all(struct conn *c, struct workspace *ws)
 			status = greet(c, ws);
 			continue;
 		}
-		if (ws->frames >= TURN_FRAMES)
+		if (ws->frames >= TURN_FRAMES || takes_long(ws))
 			return TURN_AGAIN;
 		if (is_choked(c, ws))
 			return TURN_CHOKED;
 		status = next_frame(c, ws);
 	}
-	return status == WHERRY_OK || status == WHERRY_EAGAIN || status == WHERRY_ELIMIT ? TURN_ARM
-	                                                                                 : TURN_ENDED;
+	return status == WHERRY_OK || status == WHERRY_EAGAIN || status == WHERRY_ELIMIT ? TURN_ARM : TURN_ENDED;
 }
 
 static enum turn run_frames(struct conn *c, struct workspace *ws)
@@ -270,7 +277,7 @@ static enum turn run_input(struct conn *c, struct workspace *ws, bool full)
 {
 	enum turn next = run_frames(c, ws);
 	while (next == TURN_ARM && full) {
-		if (ws->bytes_in >= TURN_BYTES)
+		if (ws->bytes_in >= TURN_BYTES || takes_long(ws))
 			return TURN_AGAIN;
 		int status = receive_more(c, ws, &full);
 		if (status == WHERRY_EAGAIN)
@@ -298,6 +305,8 @@ static enum turn decide(struct conn *c, enum turn next)
 		next = next == TURN_ARM ? TURN_ARM : TURN_AGAIN;
 	else if (still_choked(c))
 		next = TURN_PAUSED;
+	else if (next == TURN_ARM && atomic_load(&server_of(c)->draining))
+		next = TURN_PAUSED;
 	else if (next == TURN_CHOKED)
 		next = TURN_AGAIN;
 	if (next == TURN_PAUSED)
@@ -319,12 +328,12 @@ static void count_turn(struct conn *c, struct workspace *ws)
 
 static enum turn take_turn(struct conn *c, struct workspace *ws, bool full)
 {
-	uint64_t begin_ns = clock_ticks_ns(&clock_system);
+	ws->began_ns = clock_ticks_ns(&clock_system);
 	atomic_store_explicit(&c->heard_ms, timers_now(server_of(c)->config.timers), memory_order_relaxed);
 	enum turn next = run_input(c, ws, full);
 	conn_send(c, &ws->answers);
 	count_turn(c, ws);
-	c->slow = clock_ticks_ns(&clock_system) - begin_ns < SLOW_NS ? 0 : c->slow + 1;
+	c->slow = clock_ticks_ns(&clock_system) - ws->began_ns < SLOW_NS ? 0 : c->slow + 1;
 	if (next != TURN_ARM)
 		inbox_shrink(&c->in, &ws->room);
 	else if (!inbox_settle(&c->in, &ws->room))
@@ -354,6 +363,13 @@ static bool is_slow(const struct conn *c)
 	return c->slow >= SLOW_TURNS;
 }
 
+static void wake(struct conn *c)
+{
+	conn_hold(c); // received() may run and end before stream_wake() has returned
+	stream_wake(c->stream);
+	conn_drop(c);
+}
+
 static void give_up_turn(struct conn *c, enum turn next)
 {
 	switch (next) {
@@ -363,9 +379,7 @@ static void give_up_turn(struct conn *c, enum turn next)
 		break;
 	case TURN_AGAIN:
 	case TURN_CHOKED:
-		conn_hold(c);
-		stream_wake(c->stream);
-		conn_drop(c);
+		wake(c);
 		break;
 	case TURN_PAUSED:
 		break;
@@ -414,6 +428,14 @@ static bool nothing_came(struct conn *c, struct workspace *ws, unsigned patience
 	else
 		conn_finish(c);
 	return false;
+}
+
+void conn_unpoll(struct conn *c)
+{
+	if (c->again)
+		wake(c);
+	else
+		conn_arm(c);
 }
 
 bool conn_poll(struct conn *c, struct workspace *ws, unsigned patience)

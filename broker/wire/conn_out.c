@@ -174,8 +174,7 @@ void late_free(struct conn *c, struct late *late)
 
 static struct late *late_new(struct conn *c, wherry_span header, wherry_span answer)
 {
-	bool kept =
-	    answer.len <= RESEND_ANSWER_MOST && resend_budget_take(&c->server->resend_budget, answer.len);
+	bool kept = answer.len <= RESEND_ANSWER_MOST && resend_budget_take(&c->server->resend_budget, answer.len);
 	size_t len = kept ? answer.len : 0;
 	struct late *late = mem_alloc(sizeof(*late) + header.len + len);
 	if (late == NULL) {
@@ -216,7 +215,7 @@ void conn_merge_late(struct conn *c)
 	pthread_mutex_unlock(&c->lock);
 	for (const struct late *l = all; l != NULL; l = l->next)
 		resend_late_answered(c->resend, span_of(l->bytes, l->header_len),
-		                     span_of(l->bytes + l->header_len, l->answer_len), l->kept);
+		    span_of(l->bytes + l->header_len, l->answer_len), l->kept);
 	late_free(c, all);
 }
 
@@ -241,8 +240,7 @@ static int enqueue(struct conn *c, wherry_span header, wherry_span body, bool re
 	return WHERRY_OK;
 }
 
-static int queue_frame(struct conn *c, wherry_span header, wherry_span body, bool refusable,
-                       struct late *late)
+static int queue_frame(struct conn *c, wherry_span header, wherry_span body, bool refusable, struct late *late)
 {
 	pthread_mutex_lock(&c->lock);
 	int status = enqueue(c, header, body, refusable);

@@ -53,7 +53,7 @@ static struct conn *poll_or_release(struct server *server, struct conn *conns)
 	}
 	for (struct conn *next; conns != NULL; conns = next) {
 		next = conns->hot_next;
-		conn_arm(conns);
+		conn_unpoll(conns);
 	}
 	return NULL;
 }

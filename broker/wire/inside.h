@@ -26,8 +26,7 @@
 enum {
 	TURN_BYTES = 256 * 1024, // then others on the same thread come first
 	TURN_FRAMES = 4096,
-	LATE_MOST =
-	    2048, // REQ frames of a connection whose answers come later; above it, it is not read from
+	LATE_MOST = 2048, // REQ frames of a connection whose answers come later; above it, it is not read from
 	SPARES_MOST = 16,
 	WATCH_MS = 60000, // how long a limit that was changed may go unnoticed
 };
@@ -39,6 +38,7 @@ struct workspace {
 	struct buffer answers; // whole frames
 	unsigned frames, frames_out;
 	size_t bytes_in;
+	uint64_t began_ns;       // the connection's turn
 	struct router_turn turn; // of the frames that are run now
 	bool turning;
 };
@@ -55,7 +55,7 @@ enum turn {
 	TURN_ARM,    // everything that came was looked at
 	TURN_AGAIN,  // there is more, but others first
 	TURN_CHOKED, // there is more, but too much waits to be sent, or to be answered
-	TURN_PAUSED, // somebody else wakes it
+	TURN_PAUSED, // somebody else wakes it, or the server ends
 	TURN_ENDED,
 };
 
@@ -96,10 +96,10 @@ struct conn {
 	atomic_bool closed;  // under the lock
 	// Under the lock: input is thrown away; closed when its answers have left and it has lingered.
 	atomic_bool leaving;
-	atomic_bool has_late;     // under the lock: late != NULL
-	_Atomic size_t outbox;    // bytes that were accepted for sending and have not left
-	_Atomic int64_t heard_ms; // when bytes came last, or could not come
-	_Atomic int64_t stuck_ms; // by the sender: since when its posted send has made no progress; 0: none
+	atomic_bool has_late;        // under the lock: late != NULL
+	_Atomic size_t outbox;       // bytes that were accepted for sending and have not left
+	_Atomic int64_t heard_ms;    // when bytes came last, or could not come
+	_Atomic int64_t stuck_ms;    // by the sender: since when its posted send has made no progress; 0: none
 	_Atomic int64_t deadline_ms; // of the handshake, later of lingering
 
 	struct timer watch;
@@ -122,6 +122,7 @@ struct server {
 	uint64_t listed, alive;     // in the list; with memory
 	struct endpoint *endpoints; // the control thread's
 	_Atomic int64_t complained_ms;
+	atomic_bool draining; // what was received is answered, nothing more is received
 
 	pthread_mutex_t spare_lock;
 	struct workspace *spares;
@@ -130,13 +131,12 @@ struct server {
 	struct resend_budget resend_budget;
 	struct hot hot;
 	struct {
-		atomic_uint_fast64_t accepted, closed, refused, handshakes_failed, frames_in, frames_out,
-		    bytes_in, bytes_out, resent, oversize, idle_closed, stalled_closed, accept_errors;
+		atomic_uint_fast64_t accepted, closed, refused, handshakes_failed, frames_in, frames_out, bytes_in,
+		    bytes_out, resent, oversize, idle_closed, stalled_closed, accept_errors;
 	} count;
 };
 
-#define SERVER_COUNT(server, what, n) \
-	atomic_fetch_add_explicit(&(server)->count.what, (n), memory_order_relaxed)
+#define SERVER_COUNT(server, what, n) atomic_fetch_add_explicit(&(server)->count.what, (n), memory_order_relaxed)
 
 static inline int64_t limit_of(const _Atomic int64_t *limit)
 {
@@ -171,6 +171,7 @@ void conn_received(void *conn, int status, size_t count);
 void conn_arm(struct conn *); // gives the turn up: posts a receive
 // The hot poller's turn, given up after `patience` looks in vain; false: it has given it up.
 bool conn_poll(struct conn *, struct workspace *, unsigned patience);
+void conn_unpoll(struct conn *); // gives that turn up
 
 // conn_out.c
 extern const struct session_ops conn_ops;

@@ -71,20 +71,18 @@ static bool read_text(const char *path, struct buffer *text)
 }
 
 // The key's text is overwritten before its memory is given back.
-static int load_certificate(nng_tls_config *tls, const struct stream_listen *options, char *why,
-                            size_t why_room)
+static int load_certificate(nng_tls_config *tls, const struct stream_listen *options, char *why, size_t why_room)
 {
 	struct buffer cert = {0}, key = {0};
 	int status = WHERRY_EARG;
 	if (!read_text(options->tls_cert_file, &cert))
-		snprintf(why, why_room, "the certificate %s can't be read: %s", options->tls_cert_file,
-		         strerror(errno));
+		snprintf(
+		    why, why_room, "the certificate %s can't be read: %s", options->tls_cert_file, strerror(errno));
 	else if (!read_text(options->tls_key_file, &key))
-		snprintf(why, why_room, "the key %s can't be read: %s", options->tls_key_file,
-		         strerror(errno));
+		snprintf(why, why_room, "the key %s can't be read: %s", options->tls_key_file, strerror(errno));
 	else if (nng_tls_config_own_cert(tls, (char *)cert.data, (char *)key.data, NULL) != 0)
-		snprintf(why, why_room, "%s and %s are no PEM certificate and its key",
-		         options->tls_cert_file, options->tls_key_file);
+		snprintf(why, why_room, "%s and %s are no PEM certificate and its key", options->tls_cert_file,
+		    options->tls_key_file);
 	else
 		status = WHERRY_OK;
 	if (key.data != NULL)
@@ -139,15 +137,14 @@ static int bind_it(struct stream_listener *l, const char *url, char *why, size_t
 	case 0:
 		return WHERRY_OK;
 	case NNG_EADDRINUSE:
-		snprintf(why, why_room, "%s is in use by another process: stop it, or choose another address",
-		         url);
+		snprintf(why, why_room, "%s is in use by another process: stop it, or choose another address", url);
 		return WHERRY_EEXIST;
 	case NNG_EADDRINVAL:
 		snprintf(why, why_room, "%s: this machine has no such address", url);
 		return WHERRY_EARG;
 	case NNG_EPERM:
-		snprintf(why, why_room,
-		         "%s: permission denied (ports below 1024 and some paths need more rights)", url);
+		snprintf(
+		    why, why_room, "%s: permission denied (ports below 1024 and some paths need more rights)", url);
 		return WHERRY_EDENIED;
 	default:
 		snprintf(why, why_room, "%s can't be listened on: %s", url, nng_strerror(failed));
@@ -160,15 +157,14 @@ static bool make_acceptors(struct stream_listener *l)
 	for (int i = 0; i < ACCEPTS; i++) {
 		struct acceptor *a = &l->acceptors[i];
 		a->listener = l;
-		if (nng_aio_alloc(&a->accept, accepted, a) != 0 ||
-		    nng_aio_alloc(&a->pause, accept_next, a) != 0)
+		if (nng_aio_alloc(&a->accept, accepted, a) != 0 || nng_aio_alloc(&a->pause, accept_next, a) != 0)
 			return false;
 	}
 	return true;
 }
 
-int stream_listen(struct stream_listener **out, const char *url, const struct stream_listen *options,
-                  char *why, size_t why_room)
+int stream_listen(
+    struct stream_listener **out, const char *url, const struct stream_listen *options, char *why, size_t why_room)
 {
 	struct stream_listener *l = mem_zalloc(sizeof(*l));
 	int status = l != NULL ? WHERRY_OK : WHERRY_ENOMEM;
@@ -205,7 +201,7 @@ int stream_listener_url(struct stream_listener *l, char *url, size_t room)
 	if (port == 0 && nng_stream_listener_get_int(l->nng, NNG_OPT_TCP_BOUND_PORT, &port) != 0)
 		return WHERRY_EIO;
 	snprintf(url, room, v6 ? "%s://[%s]:%d" : "%s://%s:%d",
-	         l->address.transport == TRANSPORT_TLS ? "tls+tcp" : "tcp", l->address.host, port);
+	    l->address.transport == TRANSPORT_TLS ? "tls+tcp" : "tcp", l->address.host, port);
 	return WHERRY_OK;
 }
 

@@ -65,8 +65,7 @@ static uint64_t hash_of(wherry_span bytes)
 	uint8_t tail[32] = {0};
 	if (left > 0)
 		memcpy(tail, at, left);
-	return fold(fold_block(a, tail) ^ 0xa0761d6478bd642fu,
-	            fold_block(b, tail + 16) ^ 0xe7037ed1a0b428dbu);
+	return fold(fold_block(a, tail) ^ 0xa0761d6478bd642fu, fold_block(b, tail + 16) ^ 0xe7037ed1a0b428dbu);
 }
 
 static struct mark mark_header(wherry_span header)
@@ -164,8 +163,8 @@ static const struct kept *ring_find(const struct resend *r, const struct mark *m
 	return NULL;
 }
 
-static struct mark *late_find(const struct resend *r, const struct mark *mark,
-                              bool (*same)(const struct mark *, const struct mark *))
+static struct mark *late_find(
+    const struct resend *r, const struct mark *mark, bool (*same)(const struct mark *, const struct mark *))
 {
 	for (size_t i = 0; i < r->late_count; i++)
 		if (same(&r->late[i], mark))

@@ -90,8 +90,7 @@ void server_complain(struct server *server, const char *remote, const char *what
 	if ((last != 0 && now - last < COMPLAIN_MS) ||
 	    !atomic_compare_exchange_strong(&server->complained_ms, &last, now))
 		return;
-	log_event(server->config.log, WHERRY_LOG_INFO, "connection-refused", "remote", remote, "why", what,
-	          NULL);
+	log_event(server->config.log, WHERRY_LOG_INFO, "connection-refused", "remote", remote, "why", what, NULL);
 }
 
 // --- listeners ------------------------------------------------------------------------------------------------------
@@ -108,28 +107,27 @@ static void accepted(void *arg, struct stream *stream, int status)
 	status = conn_open(e->server, stream, e->marked);
 	if (status != WHERRY_OK) {
 		SERVER_COUNT(e->server, refused, 1);
-		server_complain(e->server, "",
-		                status == WHERRY_ELIMIT ? "max_connections is reached" : status_text(status));
+		server_complain(
+		    e->server, "", status == WHERRY_ELIMIT ? "max_connections is reached" : status_text(status));
 	}
 }
 
-static int check_security(const char *url, const struct address *address, bool insecure, char *why,
-                          size_t why_room)
+static int check_security(const char *url, const struct address *address, bool insecure, char *why, size_t why_room)
 {
 	if (address->local || insecure)
 		return WHERRY_OK;
 	snprintf(why, why_room,
-	         address->transport == TRANSPORT_TLS
-	             ? "%s is reachable from other machines and lets everybody in: listen on 127.0.0.1, or "
-	               "set insecure = true"
-	             : "%s is reachable from other machines and has no security: listen on 127.0.0.1, or set "
-	               "insecure = true",
-	         url);
+	    address->transport == TRANSPORT_TLS
+		? "%s is reachable from other machines and lets everybody in: listen on 127.0.0.1, or "
+		  "set insecure = true"
+		: "%s is reachable from other machines and has no security: listen on 127.0.0.1, or set "
+		  "insecure = true",
+	    url);
 	return WHERRY_EDENIED;
 }
 
-static int endpoint_open(struct endpoint *e, const char *url, const struct listen_options *o, char *why,
-                         size_t why_room)
+static int endpoint_open(
+    struct endpoint *e, const char *url, const struct listen_options *o, char *why, size_t why_room)
 {
 	struct stream_listen options = {
 	    .tls_cert_file = o->tls_cert_file,
@@ -142,7 +140,7 @@ static int endpoint_open(struct endpoint *e, const char *url, const struct liste
 }
 
 int server_listen(struct server *server, const char *url, const struct listen_options *options, char *bound,
-                  size_t bound_room, char *why, size_t why_room)
+    size_t bound_room, char *why, size_t why_room)
 {
 	struct address address;
 	int status = address_parse(url, &address, why, why_room);
@@ -218,6 +216,7 @@ bool server_drain(struct server *server, int64_t timeout_ms)
 {
 	static const struct timespec step = {0, DRAIN_STEP_MS * 1000000};
 	int64_t end = timers_now(server->config.timers) + timeout_ms;
+	atomic_store(&server->draining, true);
 	say_goodbye(server);
 	while (!all_quiet(server)) {
 		if (timers_now(server->config.timers) >= end)

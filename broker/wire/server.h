@@ -53,17 +53,17 @@ int server_open(struct server **, const struct server_config *);
 // Binds and accepts.  tcp://host:port, ipc:///path, tls+tcp://host:port.  On failure *why (static or in the server)
 // says what to do: the address is taken, not loopback without security, no certificate ...
 // A port of 0 is chosen by the system: `bound` tells the URL in force.
-int server_listen(struct server *, const char *url, const struct listen_options *, char *bound,
-                  size_t bound_room, char *why, size_t why_room);
+int server_listen(struct server *, const char *url, const struct listen_options *, char *bound, size_t bound_room,
+    char *why, size_t why_room);
 void server_stop_accepting(struct server *);
-// Sends every duplex session [2, "session", ["goodbye", nil]] and waits until all answers have left, at most so long.
-// True if they have.
+// Sends every duplex session [2, "session", ["goodbye", nil]], receives nothing more, and waits until all answers have
+// left, at most so long.  True if they have.
 bool server_drain(struct server *, int64_t timeout_ms);
 void server_close(struct server *); // ends all connections and waits for them
 
 struct server_stats {
-	uint64_t connections, accepted, closed, refused, handshakes_failed, frames_in, frames_out, bytes_in,
-	    bytes_out, resent, oversize, idle_closed, stalled_closed, accept_errors;
+	uint64_t connections, accepted, closed, refused, handshakes_failed, frames_in, frames_out, bytes_in, bytes_out,
+	    resent, oversize, idle_closed, stalled_closed, accept_errors;
 };
 void server_read_stats(const struct server *, struct server_stats *);
 

@@ -108,8 +108,7 @@ int sp_frame_read(const struct sp_form *form, wherry_span bytes, uint64_t most, 
 	frame->size = prefix + (size_t)(oversize ? SP_HEADER_MOST : length);
 	if (!oversize && !whole)
 		return WHERRY_EAGAIN;
-	int status =
-	    read_payload(form->peer, span_of(at + prefix, whole ? (size_t)length : there), whole, frame);
+	int status = read_payload(form->peer, span_of(at + prefix, whole ? (size_t)length : there), whole, frame);
 	return status == WHERRY_OK && oversize ? WHERRY_ELIMIT : status;
 }
 

@@ -38,12 +38,10 @@ struct stream_listen {
 };
 
 // EARG, EIO with a sentence in why[]: what is wrong with the address, and the way out.
-int stream_listen(struct stream_listener **, const char *url, const struct stream_listen *, char *why,
-                  size_t why_room);
+int stream_listen(struct stream_listener **, const char *url, const struct stream_listen *, char *why, size_t why_room);
 int stream_listener_url(struct stream_listener *, char *url,
-                        size_t room); // the port that was chosen filled in
-void stream_listener_close(
-    struct stream_listener *); // no accepted() after it; frees it.  Not from a callback
+    size_t room);                                     // the port that was chosen filled in
+void stream_listener_close(struct stream_listener *); // no accepted() after it; frees it.  Not from a callback
 
 // Once, before the first receive or send.  ENOMEM.
 int stream_prepare(struct stream *, stream_done received, stream_done sent, void *arg);
@@ -54,7 +52,7 @@ void stream_wake(struct stream *); // received() follows with OK and a count of 
 // Whatever has come, now, without a callback: OK and a count, EAGAIN, ESTALE, EIO.
 int stream_try_recv(struct stream *, void *into, size_t room, size_t *count);
 int stream_send(struct stream *, const struct stream_part *,
-                unsigned parts); // OK: sent() follows, may be partial.  ENOMEM
+    unsigned parts); // OK: sent() follows, may be partial.  ENOMEM
 int stream_try_send(struct stream *, const struct stream_part *, unsigned parts, size_t *count);
 // Whether stream_try_ can be anything but EAGAIN.  Not with tls: its engine must be given again what it began to send.
 bool stream_can_try(const struct stream *);

@@ -66,8 +66,8 @@ static bool room_for_slot(wherry_batch *b)
 	return true;
 }
 
-int wherry_batch_add(wherry_batch *b, const char *method, const void *params, size_t params_len,
-                     const void *options, size_t options_len)
+int wherry_batch_add(
+    wherry_batch *b, const char *method, const void *params, size_t params_len, const void *options, size_t options_len)
 {
 	struct request_parts p;
 	const char *why;
@@ -146,8 +146,8 @@ static int batch_feed(void *arg)
 	int status = WHERRY_OK;
 	while (status == WHERRY_OK && s->fed < b->count && conn_unsent(&s->client->conn) < AHEAD) {
 		size_t to = frame_end(b, s->fed), begin = b->slots[s->fed].request;
-		status = conn_queue(&s->client->conn,
-		                    (struct run){b->requests.data + begin, end_of(b, to - 1) - begin});
+		status =
+		    conn_queue(&s->client->conn, (struct run){b->requests.data + begin, end_of(b, to - 1) - begin});
 		if (status == WHERRY_OK)
 			s->fed = to;
 	}
@@ -158,12 +158,12 @@ static int run_locked(wherry_client *c, wherry_batch *b)
 {
 	struct run_state s = {.client = c, .batch = b};
 	s.expected = (struct expected){.first_id = c->next_id,
-	                               .count = b->count,
-	                               .left = b->count,
-	                               .answered = batch_answered,
-	                               .refused = batch_refused,
-	                               .feed = batch_feed,
-	                               .arg = &s};
+	    .count = b->count,
+	    .left = b->count,
+	    .answered = batch_answered,
+	    .refused = batch_refused,
+	    .feed = batch_feed,
+	    .arg = &s};
 	c->next_id += (uint32_t)b->count;
 	for (size_t i = 0; i < b->count; i++)
 		put_be(b->requests.data + b->slots[i].id_at, s.expected.first_id + (uint32_t)i, 4);

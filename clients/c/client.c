@@ -7,13 +7,11 @@
 enum { CONNECT_MS = 5000, CALL_MS = 60000, NOTES = 64 << 20, FRAME = 1 << 30 };
 
 // Whether the caller's structure, of `size` bytes, has the member.
-#define HAS(options, member) \
-	((options)->size >= offsetof(wherry_client_options, member) + sizeof((options)->member))
+#define HAS(options, member) ((options)->size >= offsetof(wherry_client_options, member) + sizeof((options)->member))
 #define OPTION(options, member, preset) \
 	((options) != NULL && HAS(options, member) && (options)->member != 0 ? (options)->member : (preset))
 
-int wherry_client_open(const char *url, const wherry_client_options *o, wherry_client **client,
-                       wherry_error *error)
+int wherry_client_open(const char *url, const wherry_client_options *o, wherry_client **client, wherry_error *error)
 {
 	*client = NULL;
 	error_clear(error);
@@ -27,8 +25,8 @@ int wherry_client_open(const char *url, const wherry_client_options *o, wherry_c
 	    .tls_ca_file = OPTION(o, tls_ca_file, NULL),
 	    .tls_unverified = OPTION(o, tls_unverified, 0) != 0,
 	};
-	int status = conn_open(&c->conn, url, &transport, OPTION(o, max_frame, FRAME),
-	                       deadline_after(OPTION(o, connect_ms, CONNECT_MS)));
+	int status = conn_open(
+	    &c->conn, url, &transport, OPTION(o, max_frame, FRAME), deadline_after(OPTION(o, connect_ms, CONNECT_MS)));
 	if (status != WHERRY_OK) {
 		error_local(error, status, c->conn.why);
 		free(c);
@@ -135,11 +133,11 @@ static int call_locked(wherry_client *c, const struct request_parts *p, wherry_r
 {
 	struct single s = {.reply = reply};
 	s.expected = (struct expected){.first_id = c->next_id++,
-	                               .count = 1,
-	                               .left = 1,
-	                               .answered = single_answered,
-	                               .refused = single_refused,
-	                               .arg = &s};
+	    .count = 1,
+	    .left = 1,
+	    .answered = single_answered,
+	    .refused = single_refused,
+	    .arg = &s};
 	int64_t deadline = deadline_after(c->call_ms);
 	int status = c->conn.dead != WHERRY_OK ? c->conn.dead : queue_request(c, p, s.expected.first_id);
 	if (status == WHERRY_OK)
@@ -147,8 +145,8 @@ static int call_locked(wherry_client *c, const struct request_parts *p, wherry_r
 	return status == WHERRY_OK ? reply->error.code : error_of_conn(c, &reply->error, status);
 }
 
-int wherry_client_call(wherry_client *c, const char *method, const void *params, size_t params_len,
-                       const void *options, size_t options_len, wherry_reply *reply)
+int wherry_client_call(wherry_client *c, const char *method, const void *params, size_t params_len, const void *options,
+    size_t options_len, wherry_reply *reply)
 {
 	struct request_parts parts;
 	const char *why;

@@ -46,14 +46,13 @@ int conn_step(struct conn *c, int64_t deadline)
 	settle(&c->in, &c->in_at);
 	if (!bytes_reserve(&c->in, READ_AHEAD))
 		return WHERRY_ENOMEM;
-	int status =
-	    c->transport->ops->move(c->transport, unsent == 0 ? NULL : c->out.data + c->out_at, unsent, &sent,
-	                            c->in.data + c->in.len, c->in.room - c->in.len, &received, deadline);
+	int status = c->transport->ops->move(c->transport, unsent == 0 ? NULL : c->out.data + c->out_at, unsent, &sent,
+	    c->in.data + c->in.len, c->in.room - c->in.len, &received, deadline);
 	c->in.len += received;
 	c->out_at += sent;
 	settle(&c->out, &c->out_at);
 	if (status == WHERRY_ESTALE)
-		return die(c, status, "the broker closed the connection; whether it ran what it was sent is not known");
+		return die(c, status, "the broker closed the connection");
 	return status;
 }
 
@@ -105,16 +104,15 @@ static int greet(struct conn *c, int64_t deadline)
 	while (status == WHERRY_OK && (c->in.len < GREETING || conn_unsent(c) > 0))
 		status = conn_step(c, deadline);
 	if (status != WHERRY_OK)
-		return status == WHERRY_ESTALE ? die(c, WHERRY_EAGAIN, "whoever listens there hung up")
-		                               : status;
+		return status == WHERRY_ESTALE ? die(c, WHERRY_EAGAIN, "whoever listens there hung up") : status;
 	if (memcmp(c->in.data, ours, GREETING) != 0)
 		return die(c, WHERRY_EAGAIN, "whoever listens there is not a broker");
 	c->in_at = GREETING;
 	return WHERRY_OK;
 }
 
-int conn_open(struct conn *c, const char *url, const struct transport_options *options, uint64_t max_frame,
-              int64_t deadline)
+int conn_open(
+    struct conn *c, const char *url, const struct transport_options *options, uint64_t max_frame, int64_t deadline)
 {
 	*c = (struct conn){.max_frame = max_frame};
 	int status = transport_open(&c->transport, url, options, deadline, c->why);

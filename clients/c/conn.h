@@ -16,8 +16,7 @@ struct conn {
 };
 
 // Connects and greets.  On failure everything is closed and c->why says more.
-int conn_open(struct conn *, const char *url, const struct transport_options *, uint64_t max_frame,
-              int64_t deadline);
+int conn_open(struct conn *, const char *url, const struct transport_options *, uint64_t max_frame, int64_t deadline);
 void conn_close(struct conn *);
 
 // Appends a frame to what is to be sent; ENOMEM.

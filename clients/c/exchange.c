@@ -14,8 +14,7 @@ int error_local(wherry_error *e, int status, const char *text)
 		return status;
 	*e = (wherry_error){.code = status, .local = 1};
 	snprintf(e->name, sizeof(e->name), "%s", wherry_status_name(status));
-	snprintf(e->text, sizeof(e->text), "%s",
-	         text != NULL && *text != 0 ? text : wherry_status_text(status));
+	snprintf(e->text, sizeof(e->text), "%s", text != NULL && *text != 0 ? text : wherry_status_text(status));
 	return status;
 }
 
@@ -45,14 +44,14 @@ int error_of_conn(const struct wherry_client *c, wherry_error *e, int status)
 }
 
 int request_parts(struct request_parts *p, const char *method, const void *params, size_t params_len,
-                  const void *options, size_t options_len, const char **why)
+    const void *options, size_t options_len, const char **why)
 {
 	*p = (struct request_parts){
 	    {(const uint8_t *)method, strlen(method)}, {params, params_len}, {options, options_len}};
 	*why = p->method.len == 0 || p->method.len > UINT16_MAX ? "a method's name is 1 to 65,535 bytes long"
-	       : params_len > 0 && !wire_is_array(p->params)    ? "params is not one whole msgpack array, at most 128 deep"
-	       : options_len > 0 && !wire_is_map(p->options)    ? "options is not one whole msgpack map, at most 128 deep"
-	                                                        : NULL;
+	       : params_len > 0 && !wire_is_array(p->params) ? "params is not one whole msgpack array, at most 128 deep"
+	       : options_len > 0 && !wire_is_map(p->options) ? "options is not one whole msgpack map, at most 128 deep"
+							     : NULL;
 	return *why == NULL ? WHERRY_OK : WHERRY_EARG;
 }
 

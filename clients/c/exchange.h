@@ -53,6 +53,6 @@ struct request_parts {
 	struct run method, params, options;
 };
 int request_parts(struct request_parts *, const char *method, const void *params, size_t params_len,
-                  const void *options, size_t options_len, const char **why);
+    const void *options, size_t options_len, const char **why);
 
 #endif

@@ -39,8 +39,8 @@ static const char *after(const char *url, const char *scheme)
 	return strncmp(url, scheme, len) == 0 && url[len] != 0 ? url + len : NULL;
 }
 
-int transport_open(struct transport **t, const char *url, const struct transport_options *options,
-                   int64_t deadline, char *why)
+int transport_open(
+    struct transport **t, const char *url, const struct transport_options *options, int64_t deadline, char *why)
 {
 	const char *rest;
 	*t = NULL;
@@ -51,7 +51,6 @@ int transport_open(struct transport **t, const char *url, const struct transport
 	if (after(url, "tls+tcp://") != NULL)
 		return transport_open_tls(t, url, options, deadline, why);
 	snprintf(why, TRANSPORT_WHY,
-	         "\"%.100s\" is no URL of a broker; tcp://HOST:PORT, ipc:///PATH and tls+tcp://HOST:PORT are",
-	         url);
+	    "\"%.100s\" is no URL of a broker; tcp://HOST:PORT, ipc:///PATH and tls+tcp://HOST:PORT are", url);
 	return WHERRY_EARG;
 }

@@ -24,8 +24,8 @@ struct transport;
 struct transport_ops {
 	// Sends of `out` what goes at once and receives what is there; waits until either moved at least a byte.  Bytes
 	// it calls sent may still be under way.  OK, ETIMEOUT, ESTALE (the peer closed, or it broke).
-	int (*move)(struct transport *, const void *out, size_t out_len, size_t *sent, void *in,
-	            size_t in_room, size_t *received, int64_t deadline);
+	int (*move)(struct transport *, const void *out, size_t out_len, size_t *sent, void *in, size_t in_room,
+	    size_t *received, int64_t deadline);
 	void (*close)(struct transport *); // and frees it
 };
 
@@ -40,12 +40,11 @@ struct transport_options {
 };
 
 // EARG: not a URL that is understood; EAGAIN: nobody answers; ETIMEOUT, ENOMEM.  why[TRANSPORT_WHY] says more.
-int transport_open(struct transport **, const char *url, const struct transport_options *, int64_t deadline,
-                   char *why);
+int transport_open(struct transport **, const char *url, const struct transport_options *, int64_t deadline, char *why);
 
 int transport_open_tcp(struct transport **, const char *address, int64_t deadline, char *why); // HOST:PORT
 int transport_open_ipc(struct transport **, const char *path, int64_t deadline, char *why);
-int transport_open_tls(struct transport **, const char *url, const struct transport_options *,
-                       int64_t deadline, char *why);
+int transport_open_tls(
+    struct transport **, const char *url, const struct transport_options *, int64_t deadline, char *why);
 
 #endif

@@ -43,8 +43,8 @@ static int try_recv(int fd, void *in, size_t room, size_t *received)
 	return WHERRY_ESTALE;
 }
 
-static int socket_move(struct transport *t, const void *out, size_t out_len, size_t *sent, void *in,
-                       size_t in_room, size_t *received, int64_t deadline)
+static int socket_move(struct transport *t, const void *out, size_t out_len, size_t *sent, void *in, size_t in_room,
+    size_t *received, int64_t deadline)
 {
 	int fd = of(t)->fd;
 	int status = WHERRY_OK;
@@ -135,8 +135,7 @@ int transport_open_ipc(struct transport **t, const char *path, int64_t deadline,
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int error;
 	if (strlen(path) >= sizeof(address.sun_path)) {
-		snprintf(why, TRANSPORT_WHY, "an ipc path is at most %zu bytes long",
-		         sizeof(address.sun_path) - 1);
+		snprintf(why, TRANSPORT_WHY, "an ipc path is at most %zu bytes long", sizeof(address.sun_path) - 1);
 		return WHERRY_EARG;
 	}
 	strcpy(address.sun_path, path);
@@ -189,9 +188,7 @@ int transport_open_tcp(struct transport **t, const char *address, int64_t deadli
 	int failed = getaddrinfo(host, port, &hints, &found);
 	if (failed != 0) {
 		snprintf(why, TRANSPORT_WHY, "%s", gai_strerror(failed));
-		return failed == EAI_MEMORY    ? WHERRY_ENOMEM
-		       : failed == EAI_SERVICE ? WHERRY_EARG
-		                               : WHERRY_EAGAIN;
+		return failed == EAI_MEMORY ? WHERRY_ENOMEM : failed == EAI_SERVICE ? WHERRY_EARG : WHERRY_EAGAIN;
 	}
 	int error, one = 1;
 	int fd = connect_first(found, deadline, &error);

@@ -112,8 +112,8 @@ static int wait_moved(struct tls *s, int64_t deadline)
 	return pthread_cond_timedwait(&s->moved, &s->lock, &until);
 }
 
-static int tls_move(struct transport *t, const void *out, size_t out_len, size_t *sent, void *in,
-                    size_t in_room, size_t *got, int64_t deadline)
+static int tls_move(struct transport *t, const void *out, size_t out_len, size_t *sent, void *in, size_t in_room,
+    size_t *got, int64_t deadline)
 {
 	struct tls *s = of(t);
 	int status = WHERRY_OK;
@@ -179,8 +179,7 @@ static int set_up(nng_stream_dialer *dialer, const struct transport_options *opt
 	if (failed == 0 && options->tls_ca_file != NULL && !options->tls_unverified) {
 		failed = nng_stream_dialer_set_string(dialer, NNG_OPT_TLS_CA_FILE, options->tls_ca_file);
 		if (failed != 0)
-			snprintf(why, TRANSPORT_WHY, "%.200s: %s", options->tls_ca_file,
-			         nng_strerror(failed));
+			snprintf(why, TRANSPORT_WHY, "%.200s: %s", options->tls_ca_file, nng_strerror(failed));
 	}
 	return failed;
 }
@@ -218,8 +217,8 @@ static int status_of(int failed)
 	}
 }
 
-int transport_open_tls(struct transport **t, const char *url, const struct transport_options *options,
-                       int64_t deadline, char *why)
+int transport_open_tls(
+    struct transport **t, const char *url, const struct transport_options *options, int64_t deadline, char *why)
 {
 	if (options->tls_ca_file == NULL && !options->tls_unverified) {
 		snprintf(why, TRANSPORT_WHY, "tls needs a file of certificates to trust (tls_ca_file)");

@@ -85,14 +85,12 @@ size_t wire_value(struct run whole)
 
 bool wire_is_array(struct run r)
 {
-	return r.len > 0 && ((r.at[0] & 0xf0) == 0x90 || r.at[0] == 0xdc || r.at[0] == 0xdd) &&
-	       wire_value(r) == r.len;
+	return r.len > 0 && ((r.at[0] & 0xf0) == 0x90 || r.at[0] == 0xdc || r.at[0] == 0xdd) && wire_value(r) == r.len;
 }
 
 bool wire_is_map(struct run r)
 {
-	return r.len > 0 && ((r.at[0] & 0xf0) == 0x80 || r.at[0] == 0xde || r.at[0] == 0xdf) &&
-	       wire_value(r) == r.len;
+	return r.len > 0 && ((r.at[0] & 0xf0) == 0x80 || r.at[0] == 0xde || r.at[0] == 0xdf) && wire_value(r) == r.len;
 }
 
 bool wire_is_nil(struct run r)

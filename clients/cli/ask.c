@@ -69,8 +69,7 @@ static int add_option(struct asking *a, int count, char **args, int *taken)
 	const char *equals = strchr(args[0], '=');
 	if (!option_name(args[0], name))
 		return usage("no option has such a name: ", args[0]);
-	if (a->described == NULL &&
-	    describe(a->client, a->request->method, &a->described, a->error) != WHERRY_OK)
+	if (a->described == NULL && describe(a->client, a->request->method, &a->described, a->error) != WHERRY_OK)
 		return ASK_FAILED;
 	enum option_kind kind = described_option(a->described, name);
 	if (kind == OPTION_UNKNOWN)
@@ -123,8 +122,8 @@ static void finish(struct asking *a)
 	msgpack_sbuffer_write(&a->request->options, a->pairs.data, a->pairs.size);
 }
 
-int request_read(struct request *r, wherry_client *client, const char *method, int count, char **args,
-                 wherry_error *error)
+int request_read(
+    struct request *r, wherry_client *client, const char *method, int count, char **args, wherry_error *error)
 {
 	struct asking a = {.request = r, .client = client, .error = error};
 	*r = (struct request){.method = method};

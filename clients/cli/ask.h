@@ -16,8 +16,7 @@ enum { ASK_OK, ASK_USAGE, ASK_FAILED };
 
 // Reads args[0..count): values, --option VALUE, --option=VALUE, --flag, and after -- values only.  Options make it
 // ask the broker what the command takes.  ASK_USAGE: it said on standard error what is wrong; ASK_FAILED: *error says.
-int request_read(struct request *, wherry_client *, const char *method, int count, char **args,
-                 wherry_error *error);
+int request_read(struct request *, wherry_client *, const char *method, int count, char **args, wherry_error *error);
 void request_free(struct request *);
 
 #endif

@@ -66,8 +66,7 @@ static void put_dashed(const msgpack_object *arg, FILE *f)
 // sys.commands answers a list: of one command, or of all of a module's.
 static bool find_command(struct described *d, const char *method)
 {
-	if (msgpack_unpack_next(&d->answer, d->reply.result, d->reply.result_len, NULL) !=
-	        MSGPACK_UNPACK_SUCCESS ||
+	if (msgpack_unpack_next(&d->answer, d->reply.result, d->reply.result_len, NULL) != MSGPACK_UNPACK_SUCCESS ||
 	    d->answer.data.type != MSGPACK_OBJECT_ARRAY)
 		return false;
 	const msgpack_object_array *all = &d->answer.data.via.array;
@@ -91,8 +90,7 @@ static int ask(struct described *d, wherry_client *client, const char *method)
 	return status;
 }
 
-static int __attribute__((format(printf, 3, 4)))
-not_described(wherry_error *e, int status, const char *format, ...)
+static int __attribute__((format(printf, 3, 4))) not_described(wherry_error *e, int status, const char *format, ...)
 {
 	va_list args;
 	*e = (wherry_error){.code = status, .local = 1};
@@ -114,12 +112,11 @@ int describe(wherry_client *client, const char *method, struct described **out, 
 	if (status != WHERRY_OK)
 		*error = d->reply.error;
 	else if (!find_command(d, method))
-		status = not_described(error, WHERRY_ECORRUPT,
-		                       "the broker's description of its commands can't be read");
+		status =
+		    not_described(error, WHERRY_ECORRUPT, "the broker's description of its commands can't be read");
 	else if (d->command == NULL)
 		status = not_described(error, WHERRY_ENOCMD,
-		                       "%s is a module; 'wherry sys.commands %s' shows its commands", method,
-		                       method);
+		    "%s is a module; 'wherry sys.commands %s' shows its commands", method, method);
 	if (status == WHERRY_OK)
 		*out = d;
 	else
@@ -218,7 +215,7 @@ static void put_argument(const msgpack_object *arg, FILE *f)
 	for (uint32_t i = 0; i < kinds.size && kinds.size < 8; i++)
 		if (kinds.ptr[i].type == MSGPACK_OBJECT_STR)
 			fprintf(f, "%s%.*s", i == 0 ? " (" : ", ", (int)kinds.ptr[i].via.str.size,
-			        kinds.ptr[i].via.str.ptr);
+			    kinds.ptr[i].via.str.ptr);
 	fputs(kinds.size > 0 && kinds.size < 8 ? ")\n" : "\n", f);
 }
 

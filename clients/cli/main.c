@@ -165,10 +165,18 @@ static int exit_status(const wherry_error *e)
 	return e->local && e->code == WHERRY_EARG ? EXIT_USAGE : EXIT_ERROR;
 }
 
-static int complain(const wherry_error *e)
+static int complain(const wherry_error *e, const char *more)
 {
-	fprintf(stderr, "wherry: %s: %s\n", e->name, e->text);
+	fprintf(stderr, "wherry: %s: %s%s\n", e->name, e->text, more);
 	return exit_status(e);
+}
+
+// Of a request that was sent.
+static int complain_of_call(const wherry_error *e)
+{
+	bool unanswered =
+	    e->local && (e->code == WHERRY_ESTALE || e->code == WHERRY_ECORRUPT || e->code == WHERRY_ETIMEOUT);
+	return complain(e, unanswered ? "; whether the command ran is not known" : "");
 }
 
 static void write_answer(const struct settings *s, const msgpack_object *o)
@@ -204,9 +212,9 @@ static int print_answer(const struct settings *s, const wherry_reply *r)
 static int call(const struct settings *s, wherry_client *client, struct request *q)
 {
 	wherry_reply reply = {0};
-	int failed = wherry_client_call(client, q->method, q->params.data, q->params.size, q->options.data,
-	                                q->options.size, &reply);
-	int status = failed == WHERRY_OK ? print_answer(s, &reply) : complain(&reply.error);
+	int failed = wherry_client_call(
+	    client, q->method, q->params.data, q->params.size, q->options.data, q->options.size, &reply);
+	int status = failed == WHERRY_OK ? print_answer(s, &reply) : complain_of_call(&reply.error);
 	wherry_reply_free(&reply);
 	return status;
 }
@@ -219,7 +227,7 @@ static int ask(const struct settings *s, wherry_client *client)
 	if (status == ASK_OK)
 		status = call(s, client, &q);
 	else
-		status = status == ASK_USAGE ? EXIT_USAGE : complain(&error);
+		status = status == ASK_USAGE ? EXIT_USAGE : complain(&error, "");
 	request_free(&q);
 	return status;
 }
@@ -229,7 +237,7 @@ static int explain(const struct settings *s, wherry_client *client)
 	struct described *d;
 	wherry_error error;
 	if (describe(client, s->method, &d, &error) != WHERRY_OK)
-		return complain(&error);
+		return complain(&error, "");
 	described_print(d, stdout);
 	described_free(d);
 	return finished(EXIT_SUCCESS);

@@ -140,8 +140,7 @@ static const msgpack_object *find(const msgpack_object_map *m, const msgpack_obj
 static bool is_table(const msgpack_object_array *a)
 {
 	for (uint32_t row = 0; row < a->size; row++) {
-		if (a->ptr[row].type != MSGPACK_OBJECT_MAP ||
-		    a->ptr[row].via.map.size != a->ptr[0].via.map.size)
+		if (a->ptr[row].type != MSGPACK_OBJECT_MAP || a->ptr[row].via.map.size != a->ptr[0].via.map.size)
 			return false;
 		const msgpack_object_map *first = &a->ptr[0].via.map;
 		for (uint32_t i = 0; i < first->size; i++)
@@ -168,8 +167,7 @@ static void fill_cells(const msgpack_object_array *a, char **cells, size_t *widt
 	const msgpack_object_map *head = &a->ptr[0].via.map;
 	for (size_t i = 0; i < (size_t)(a->size + 1) * head->size; i++) {
 		const msgpack_object *key = &head->ptr[i % head->size].key;
-		const msgpack_object *value =
-		    i < head->size ? key : find(&a->ptr[i / head->size - 1].via.map, key);
+		const msgpack_object *value = i < head->size ? key : find(&a->ptr[i / head->size - 1].via.map, key);
 		cells[i] = cell_text(value, terminal);
 		size_t width = cells[i] != NULL ? width_of(cells[i]) : 0;
 		if (width > widths[i % head->size])
@@ -224,11 +222,10 @@ void value_for_people(const msgpack_object *o, FILE *f, bool terminal)
 {
 	struct page page = {f, terminal};
 	bool empty = (o->type == MSGPACK_OBJECT_ARRAY && o->via.array.size == 0) ||
-	             (o->type == MSGPACK_OBJECT_MAP && o->via.map.size == 0);
+		     (o->type == MSGPACK_OBJECT_MAP && o->via.map.size == 0);
 	if (empty)
 		fputs("(empty)\n", f);
-	else if (o->type == MSGPACK_OBJECT_ARRAY && is_table(&o->via.array) &&
-	         put_table(&o->via.array, f, terminal))
+	else if (o->type == MSGPACK_OBJECT_ARRAY && is_table(&o->via.array) && put_table(&o->via.array, f, terminal))
 		return;
 	else if (o->type == MSGPACK_OBJECT_ARRAY)
 		for (uint32_t i = 0; i < o->via.array.size; i++)

@@ -98,7 +98,7 @@ static bool from_ext(const json_t *j, msgpack_packer *p, char *why, unsigned dep
 	unsigned char *bytes = decode(json_array_get(j, 1), &len);
 	(void)depth;
 	bool ok = bytes != NULL && json_array_size(j) == 2 && json_is_integer(type) &&
-	          json_integer_value(type) >= -128 && json_integer_value(type) <= 127;
+		  json_integer_value(type) >= -128 && json_integer_value(type) <= 127;
 	if (ok) {
 		msgpack_pack_ext(p, len, (int8_t)json_integer_value(type));
 		msgpack_pack_ext_body(p, bytes, len);
@@ -135,8 +135,13 @@ static const struct {
 	const char *name;
 	bool (*read)(const json_t *, msgpack_packer *, char *why, unsigned depth);
 } forms[] = {
-    {"$bin", from_bin}, {"$str", from_str}, {"$tuple", from_tuple}, {"$time", from_time},
-    {"$ext", from_ext}, {"$map", from_map}, {"$real", from_real},
+    {"$bin", from_bin},
+    {"$str", from_str},
+    {"$tuple", from_tuple},
+    {"$time", from_time},
+    {"$ext", from_ext},
+    {"$map", from_map},
+    {"$real", from_real},
 };
 
 // --- JSON ---------------------------------------------------------------------------------------------------------------
@@ -221,8 +226,8 @@ static bool pack_file(FILE *file, const char *name, msgpack_packer *p, char *why
 	if (ok)
 		pack_bytes(p, bytes, len);
 	else
-		snprintf(why, VALUE_WHY, "%.100s: %s", name,
-		         ferror(file) != 0 ? strerror(errno) : "more than can be sent");
+		snprintf(
+		    why, VALUE_WHY, "%.100s: %s", name, ferror(file) != 0 ? strerror(errno) : "more than can be sent");
 	free(bytes);
 	return ok;
 }

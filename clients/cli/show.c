@@ -29,8 +29,7 @@ static bool text_is_tame(const char *text, size_t len)
 	return at == end;
 }
 
-bool tuple_each(const msgpack_object *o, void (*each)(void *arg, size_t index, const msgpack_object *),
-                void *arg)
+bool tuple_each(const msgpack_object *o, void (*each)(void *arg, size_t index, const msgpack_object *), void *arg)
 {
 	msgpack_unpacked u;
 	size_t at = 0, index = 0, len = o->via.ext.size;
@@ -50,8 +49,7 @@ static void count_element(void *arg, size_t index, const msgpack_object *element
 bool is_tuple(const msgpack_object *o)
 {
 	size_t count = 0;
-	return o->type == MSGPACK_OBJECT_EXT && o->via.ext.type == EXT_TUPLE &&
-	       tuple_each(o, count_element, &count);
+	return o->type == MSGPACK_OBJECT_EXT && o->via.ext.type == EXT_TUPLE && tuple_each(o, count_element, &count);
 }
 
 // --- JSON ---------------------------------------------------------------------------------------------------------------

@@ -56,8 +56,8 @@ void time_print(const msgpack_object_ext *ext, char text[TIME_ROOM])
 		snprintf(text, TIME_ROOM, "@%" PRId64 "%s", seconds, fraction);
 		return;
 	}
-	snprintf(text, TIME_ROOM, "%04d-%02d-%02dT%02d:%02d:%02d%sZ", utc.tm_year + 1900, utc.tm_mon + 1,
-	         utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, fraction);
+	snprintf(text, TIME_ROOM, "%04d-%02d-%02dT%02d:%02d:%02d%sZ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+	    utc.tm_hour, utc.tm_min, utc.tm_sec, fraction);
 }
 
 // ".5" at *at, if there is a point; steps behind it.

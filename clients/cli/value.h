@@ -24,11 +24,10 @@ bool value_from_json(const json_t *, msgpack_packer *, char *why);
 
 void value_as_json(const msgpack_object *, FILE *);                   // in one line, without its end
 void value_for_people(const msgpack_object *, FILE *, bool terminal); // with an end of line
-bool value_raw(const void *encoded, size_t len, FILE *); // however deep it nests
+bool value_raw(const void *encoded, size_t len, FILE *);              // however deep it nests
 
 // A tuple's elements, one after another: each(arg, index, element).  false: its content is damaged.
-bool tuple_each(const msgpack_object *, void (*each)(void *arg, size_t index, const msgpack_object *),
-                void *arg);
+bool tuple_each(const msgpack_object *, void (*each)(void *arg, size_t index, const msgpack_object *), void *arg);
 
 bool is_tuple(const msgpack_object *); // and undamaged
 

@@ -13,8 +13,7 @@ enum { CONNECT_MS = 5000, URL_ROOM = 128 };
 
 static int try(const struct where *w, const char *url, wherry_client **client, wherry_error *error)
 {
-	wherry_client_options options = {
-	    .size = sizeof(options),
+	wherry_client_options options = {.size = sizeof(options),
 	    .tls_unverified = w->tls_unverified != 0,
 	    .connect_ms = w->timeout_ms > 0 && w->timeout_ms < CONNECT_MS ? w->timeout_ms : CONNECT_MS,
 	    .call_ms = w->timeout_ms,
@@ -29,9 +28,9 @@ static void explain(const char *url, const wherry_error *e)
 		return;
 	}
 	fprintf(stderr,
-	        "wherry: no broker answers at %s: %s\n"
-	        "Start one with 'wherryd', or tell where it is, with -u URL or in WHERRY_URL.\n",
-	        url, e->text);
+	    "wherry: no broker answers at %s: %s\n"
+	    "Start one with 'wherryd', or tell where it is, with -u URL or in WHERRY_URL.\n",
+	    url, e->text);
 }
 
 // The user's own socket, then the system's, each if it is there.
@@ -41,8 +40,7 @@ static int try_sockets(const struct where *w, wherry_client **client, wherry_err
 	snprintf(own, sizeof(own), "ipc:///run/user/%u/wherry.sock", (unsigned)geteuid());
 	const char *const urls[] = {own, "ipc://" SYSTEM_SOCKET};
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
-		if (access(urls[i] + strlen("ipc://"), W_OK) == 0 &&
-		    try(w, urls[i], client, error) == WHERRY_OK)
+		if (access(urls[i] + strlen("ipc://"), W_OK) == 0 && try(w, urls[i], client, error) == WHERRY_OK)
 			return WHERRY_OK;
 	return WHERRY_EAGAIN;
 }

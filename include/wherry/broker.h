@@ -35,10 +35,10 @@ WHERRY_API void wherry_config_free(wherry_config *);
 // Sets one option by name, in the text form of the configuration file ("max_frame", "16MiB"; "kv.max_value" for a
 // module's).  EARG: unknown, malformed or out of bounds; wherry_config_why() says which.
 WHERRY_API int wherry_config_set(wherry_config *, const char *name, const char *value);
-WHERRY_API int wherry_config_file(wherry_config *, const char *path);     // EARG, EIO
-WHERRY_API int wherry_config_listen(wherry_config *, const char *url);    // one more listener
-WHERRY_API int wherry_config_module(wherry_config *, const char *path);   // one more module, by path or by name
-WHERRY_API const char *wherry_config_why(const wherry_config *);          // the last error, for people; lent
+WHERRY_API int wherry_config_file(wherry_config *, const char *path);   // EARG, EIO
+WHERRY_API int wherry_config_listen(wherry_config *, const char *url);  // one more listener
+WHERRY_API int wherry_config_module(wherry_config *, const char *path); // one more module, by path or by name
+WHERRY_API const char *wherry_config_why(const wherry_config *);        // the last error, for people; lent
 
 // --- a broker -------------------------------------------------------------------------------------------------------
 
@@ -61,7 +61,7 @@ WHERRY_API int wherry_session_open(wherry_broker *, wherry_session **);
 WHERRY_API void wherry_session_close(wherry_session *);
 // Runs one frame (one or more msgpack requests after one another, include/wherry/README.md) and waits for its answers:
 // *answer is lent until the session's next call.  Parked requests are waited for.  What is wrong with a request is in its
-// answer; ESTALE: the session was closed by session.close; ENOMEM: the answer could not be made.
+// answer; ESTALE: the session was closed: by session.close, or because there was no memory for an answer.
 WHERRY_API int wherry_session_call(
     wherry_session *, const void *frame, size_t frame_len, const void **answer, size_t *answer_len);
 

@@ -92,8 +92,8 @@ typedef struct wherry_note {
 
 // Connects to tcp://HOST:PORT, ipc:///PATH (also ipc://PATH) or tls+tcp://HOST:PORT and greets.  options may be
 // NULL.  *client is given, to be closed; NULL when it fails.  *error may be NULL.
-WHERRY_API int wherry_client_open(const char *url, const wherry_client_options *options,
-                                  wherry_client **client, wherry_error *error);
+WHERRY_API int wherry_client_open(
+    const char *url, const wherry_client_options *options, wherry_client **client, wherry_error *error);
 
 // Ends the connection and frees the client; NULL does nothing.
 WHERRY_API void wherry_client_close(wherry_client *client);
@@ -106,9 +106,8 @@ WHERRY_API void wherry_client_set_timeout(wherry_client *client, int64_t call_ms
 //   options  one encoded map; NULL: none
 //   reply    gets the result or the error
 // Answers reply->error.code.
-WHERRY_API int wherry_client_call(wherry_client *client, const char *method, const void *params,
-                                  size_t params_len, const void *options, size_t options_len,
-                                  wherry_reply *reply);
+WHERRY_API int wherry_client_call(wherry_client *client, const char *method, const void *params, size_t params_len,
+    const void *options, size_t options_len, wherry_reply *reply);
 
 WHERRY_API void wherry_reply_free(wherry_reply *reply); // its memory; {0} again
 
@@ -122,8 +121,8 @@ WHERRY_API void wherry_batch_clear(wherry_batch *batch); // empties it and keeps
 WHERRY_API size_t wherry_batch_count(const wherry_batch *batch);
 
 // Adds a request; arguments as wherry_client_call.  EARG, ENOMEM, or EEXIST: it ran already, clear it first.
-WHERRY_API int wherry_batch_add(wherry_batch *batch, const char *method, const void *params,
-                                size_t params_len, const void *options, size_t options_len);
+WHERRY_API int wherry_batch_add(wherry_batch *batch, const char *method, const void *params, size_t params_len,
+    const void *options, size_t options_len);
 
 // Sends all of it, in frames of about 256 KiB, reading answers meanwhile, and waits until all have come.  OK also
 // where single requests failed.  *error may be NULL.  After ETIMEOUT or ESTALE the answers that came can be read; the
@@ -138,8 +137,7 @@ WHERRY_API int wherry_batch_answer(const wherry_batch *batch, size_t index, wher
 
 // The next notification, in the order they came.  Waits at most timeout_ms (0: not at all; < 0: for ever);
 // ETIMEOUT: none.  *error may be NULL.
-WHERRY_API int wherry_client_poll(wherry_client *client, int64_t timeout_ms, wherry_note *note,
-                                  wherry_error *error);
+WHERRY_API int wherry_client_poll(wherry_client *client, int64_t timeout_ms, wherry_note *note, wherry_error *error);
 
 WHERRY_API void wherry_note_free(wherry_note *note);
 

@@ -56,7 +56,8 @@ typedef struct wherry_span {
 	size_t len;
 } wherry_span;
 
-// Kinds are bits, so that an argument can say INT | REAL.  UINT only above INT64_MAX.  ABSENT is not NIL.
+// Kinds are bits, so that an argument can say INT | REAL.  An integer is an INT if it fits in int64_t, else a UINT: an
+// argument that takes all of them says INT | UINT.  ABSENT (it was not given) is not NIL.
 #define WHERRY_ABSENT 0u
 #define WHERRY_NIL (1u << 0)
 #define WHERRY_BOOL (1u << 1)
@@ -76,14 +77,14 @@ typedef struct wherry_span {
 // [frozen] One value.  `raw` is its msgpack as it came.  An argument that is a key carries the key's canonical
 // encoding in `raw` instead.  as.bytes: TEXT, BYTES: the content; LIST, MAP, TUPLE: the encoded elements after
 // one another (reserved0 has their number; a map's pairs count once); EXT: the content, reserved0 its type & 255.
-// TIME: as.i has nanoseconds within the second in reserved0, seconds since 1970 in as.i.
+// TIME: as.i has the seconds since 1970, reserved0 the nanoseconds within the second.
 typedef struct wherry_value {
 	uint32_t kind, reserved0;
 	union {
-		int64_t i; // INT, BOOL (0 or 1), TIME (seconds)
-		uint64_t u;
-		double real;
-		wherry_span bytes;
+		int64_t i;         // INT, BOOL (0 or 1), TIME (seconds)
+		uint64_t u;        // UINT
+		double real;       // REAL
+		wherry_span bytes; // TEXT, BYTES, LIST, MAP, TUPLE, EXT
 	} as;
 	wherry_span raw;
 } wherry_value;
@@ -97,10 +98,10 @@ typedef struct wherry_call {
 	// The declared positional arguments, then the declared options, then the rest, each in its place; absent
 	// ones are ABSENT.  argc counts all of them: what stands behind the fixed ones is the rest.
 	const wherry_value *args;
-	int64_t now_ms;      // Unix time, fixed for the whole run
-	uint64_t session;    // who asks; 0 is the broker itself
-	uint64_t cookie[2];  // the module's own: zero at first, kept while parked
-	wherry_out *reply;   // write exactly one value here before returning WHERRY_OK
+	int64_t now_ms;     // Unix time, fixed for the whole run
+	uint64_t session;   // who asks; 0 is the broker itself
+	uint64_t cookie[2]; // the module's own: zero at first, kept while parked
+	wherry_out *reply;  // write exactly one value here before returning WHERRY_OK
 } wherry_call;
 
 #define WHERRY_ARG_READ (1u << 0)     // a key, read by the command
@@ -118,10 +119,10 @@ typedef struct wherry_arg {
 	const char *name, *help;
 } wherry_arg;
 
-#define WHERRY_CMD_WRITES (1u << 0)   // changes keys
-#define WHERRY_CMD_GROWS (1u << 1)    // may use more memory; refused with ELIMIT when the broker is at its limit
-#define WHERRY_CMD_PARKS (1u << 2)    // may return WHERRY_PARKED
-#define WHERRY_CMD_SCANS (1u << 3)    // declares no key; walks by scan, a stripe at a time
+#define WHERRY_CMD_WRITES (1u << 0) // changes keys
+#define WHERRY_CMD_GROWS (1u << 1)  // may use more memory; refused with ELIMIT when the broker is at its limit
+#define WHERRY_CMD_PARKS (1u << 2)  // may return WHERRY_PARKED
+#define WHERRY_CMD_SCANS (1u << 3)  // declares no key; walks by scan, a stripe at a time
 #define WHERRY_CMD_ADMIN (1u << 4)
 #define WHERRY_CMD_INTERNAL (1u << 5) // not for clients: alarms, timers and submit only
 
@@ -206,7 +207,7 @@ typedef struct wherry_module {
 	int32_t (*drain)(void *self, int64_t deadline_ms);                                      // [control]
 	void (*unload)(void *self);                                                             // [control]
 	void (*option_changed)(void *self, uint32_t option);                                    // [control]
-	void (*session_ended)(void *self, uint64_t session); // [worker] after the last run() for that session
+	void (*session_ended)(void *self, uint64_t session);  // [worker] after the last run() for that session
 	const void *(*extension)(void *self, const char *id); // [control] "wherry.sink/1" ...; NULL: has none
 } wherry_module;
 
@@ -214,13 +215,13 @@ typedef struct wherry_module {
 
 // [grows] A key as it is: set size, the broker fills it in.
 typedef struct wherry_key {
-	uint32_t size, type;    // type: index into the module's own types; WHERRY_ANY_TYPE if it is another module's
-	wherry_span key;        // canonical encoding
+	uint32_t size, type; // type: index into the module's own types; WHERRY_ANY_TYPE if it is another module's
+	wherry_span key;     // canonical encoding
 	wherry_span head;
 	const char *type_name;
 	uint64_t revision;
-	int64_t deadline_ms;    // Unix time; 0: lives on
-	int64_t alarm_ms;       // Unix time; 0: none
+	int64_t deadline_ms;     // Unix time; 0: lives on
+	int64_t alarm_ms;        // Unix time; 0: none
 	uint64_t records, bytes; // how many records; memory of the whole key
 } wherry_key;
 
@@ -229,42 +230,47 @@ typedef struct wherry_cursor {
 	uint64_t opaque[8];
 } wherry_cursor;
 
-enum { WHERRY_READ, WHERRY_WRITE };       // mode of need()
+enum { WHERRY_READ, WHERRY_WRITE };            // mode of need()
 enum { WHERRY_SCAN_NEXT, WHERRY_SCAN_REMOVE }; // what each() of a scan answers; REMOVE takes the key away
 
 // [grows] Keys and their records.  A key is named by the INDEX of its argument in args[], so a handler can reach
 // only what it declared, and only while it is locked.  Records are ordered by memcmp of the subkey, the shorter
 // first.  An expired key is not there.  All answer EARG when the index is no key argument, EINTERNAL when the
-// argument was declared READ and the function writes.  All [keys], but scan.
+// argument was declared READ and the function writes, ENOKEY when the key is not there: put_head makes it.  What
+// answers an error has changed nothing.  All [keys], but scan and count.
 typedef struct wherry_keys {
 	uint32_t size, reserved0;
 	// ENOKEY, or ETYPE if the key is of a type other than `type` (WHERRY_ANY_TYPE: whatever it is).
 	int32_t (*open)(wherry_call *, uint32_t arg, uint32_t type, wherry_key *out);
 	// Creates the key or replaces its head, keeping its records.  ETYPE as open.
 	int32_t (*put_head)(wherry_call *, uint32_t arg, uint32_t type, wherry_span head);
-	int32_t (*remove)(wherry_call *, uint32_t arg);                                // ENOKEY
-	int32_t (*copy)(wherry_call *, uint32_t from, uint32_t to);                    // all of it, over what is there
-	int32_t (*set_deadline)(wherry_call *, uint32_t arg, int64_t unix_ms);         // 0: never; past: gone
-	int32_t (*set_alarm)(wherry_call *, uint32_t arg, int64_t unix_ms);            // 0: none; durable
+	int32_t (*remove)(wherry_call *, uint32_t arg);                        // ENOKEY
+	int32_t (*copy)(wherry_call *, uint32_t from, uint32_t to);            // all of it, over what is there
+	int32_t (*set_deadline)(wherry_call *, uint32_t arg, int64_t unix_ms); // 0: never; past: gone
+	int32_t (*set_alarm)(wherry_call *, uint32_t arg, int64_t unix_ms);    // 0: none; durable
 	int32_t (*get)(wherry_call *, uint32_t arg, wherry_span subkey, wherry_span *value); // ENOKEY
-	int32_t (*put)(wherry_call *, uint32_t arg, wherry_span subkey, wherry_span value);
-	int32_t (*patch)(wherry_call *, uint32_t arg, wherry_span subkey, uint64_t at, wherry_span bytes); // in place
-	int32_t (*del)(wherry_call *, uint32_t arg, wherry_span subkey);               // ENOKEY
-	// The first record at or after (direction 1), at or before (-1) subkey; an empty subkey with -1: the last.
+	int32_t (*put)(wherry_call *, uint32_t arg, wherry_span subkey, wherry_span value);  // adds or replaces; ELIMIT
+	// Overwrites a part of a value, which keeps its length: EARG if the part reaches beyond it.  ENOKEY.
+	int32_t (*patch)(wherry_call *, uint32_t arg, wherry_span subkey, uint64_t at, wherry_span bytes);
+	int32_t (*del)(wherry_call *, uint32_t arg, wherry_span subkey); // ENOKEY
+	// The first record at or after (direction 1), at or before (-1) subkey; an empty subkey with -1: the last.  OK also
+	// where there is none: next() says so.
 	int32_t (*seek)(wherry_call *, uint32_t arg, wherry_span subkey, int32_t direction, wherry_cursor *);
 	int32_t (*seek_rank)(wherry_call *, uint32_t arg, int64_t rank, int32_t direction, wherry_cursor *); // -1: last
-	int32_t (*rank)(wherry_call *, uint32_t arg, wherry_span subkey, uint64_t *rank); // ENOKEY
-	// ENOKEY at the end.  Gives the record the cursor is at, then moves on in the direction it was made with.
+	int32_t (*rank)(wherry_call *, uint32_t arg, wherry_span subkey, uint64_t *rank);                    // ENOKEY
+	// Gives the record the cursor is at, then moves on in the direction it was made with.  ENOKEY at the end; ESTALE.
 	int32_t (*next)(wherry_cursor *, wherry_span *subkey, wherry_span *value);
-	// A new record between two neighbours (empty: the end), under an 8-byte order label that the store chooses and,
-	// when crowded, renews: labels stay in order but may change.
+	// A new record between two neighbours (both empty: at the end; one empty: right beside the other), under an 8-byte
+	// order label that the store chooses and, when crowded, renews: labels stay in order but may change.  ENOKEY: no such
+	// neighbour; EARG: they are none, or the key has other subkeys than labels.
 	int32_t (*put_between)(wherry_call *, uint32_t arg, wherry_span before, wherry_span after, wherry_span value);
 	// A key found only now, in the request's namespace: canonical encoding.  RESTART: return it; the next run()
 	// finds it held.
 	int32_t (*need)(wherry_call *, wherry_span key, uint32_t mode, uint32_t *arg);
 	// After the commit, runs up to `count` requests parked on the key, oldest first.
 	int32_t (*signal)(wherry_call *, uint32_t arg, uint32_t count);
-	// Then return WHERRY_PARKED: the request waits on its key arguments.  timeout_ms < 0: for ever.
+	// Then return WHERRY_PARKED: the request waits on its key arguments.  timeout_ms < 0: for ever; a REQ client's, at most
+	// park_timeout.  *ticket is for wake(); ticket may be NULL.
 	int32_t (*park)(wherry_call *, int64_t timeout_ms, uint64_t *ticket);
 	// [worker], for SCANS commands.  Visits about `count` keys of the request's namespace (type: as open) from
 	// `cursor` (0: the start) and answers the next cursor (0: the end).  A key that is there throughout is visited
@@ -302,10 +308,10 @@ typedef struct wherry_reader {
 // first: EARG.  [any]
 typedef struct wherry_read {
 	uint32_t size, reserved0;
-	int32_t (*value)(wherry_span raw, wherry_value *out);          // exactly one value
-	int32_t (*open)(const wherry_value *, wherry_reader *);        // of a LIST, TUPLE or MAP
-	int32_t (*next)(wherry_reader *, wherry_value *out);           // ENOKEY at the end; of a map: key, value, key ...
-	int32_t (*equal)(wherry_span a, wherry_span b);                // 1 if the same value: 1 in one byte or in nine
+	int32_t (*value)(wherry_span raw, wherry_value *out);   // exactly one value
+	int32_t (*open)(const wherry_value *, wherry_reader *); // of a LIST, TUPLE or MAP
+	int32_t (*next)(wherry_reader *, wherry_value *out);    // ENOKEY at the end; of a map: key, value, key ...
+	int32_t (*equal)(wherry_span a, wherry_span b);         // 1 if the same value: 1 in one byte or in nine
 	// The canonical encoding of a key or subkey.  *len is what it needs; ELIMIT if it is more than `room`.
 	int32_t (*canonical)(const wherry_value *, void *buffer, size_t room, size_t *len);
 } wherry_read;
@@ -317,7 +323,8 @@ typedef struct wherry_bus {
 	// value each; headers a map or empty.  EARG: not a topic.  [keys]
 	int32_t (*emit)(wherry_call *, wherry_span topic, wherry_span payload, wherry_span headers);
 	// Published now.  *receivers may be NULL.  [any]
-	int32_t (*publish)(wherry_owner *, wherry_span topic, wherry_span payload, wherry_span headers, uint64_t *receivers);
+	int32_t (*publish)(
+	    wherry_owner *, wherry_span topic, wherry_span payload, wherry_span headers, uint64_t *receivers);
 	wherry_buf *(*buf_new)(wherry_owner *, size_t len); // NULL: no memory.  [any]
 	void *(*buf_data)(wherry_buf *, size_t *len);       // writable while the caller holds the only reference
 	void (*buf_hold)(wherry_buf *);
@@ -338,26 +345,27 @@ typedef struct wherry_host {
 	const wherry_read *read;
 	const wherry_bus *bus;
 	// The text of the error that run() is about to return: `return host->fail(call, WHERRY_EARG, "...")`.
-	int32_t (*fail)(wherry_call *, int32_t status, const char *text);                   // [keys]
+	int32_t (*fail)(wherry_call *, int32_t status, const char *text); // [keys]
 	// Counted for the module; NULL: no memory.  Only release() and resize() take what alloc() gave.
-	void *(*alloc)(wherry_owner *, size_t);                                             // [any]
-	void *(*resize)(wherry_owner *, void *, size_t);                                    // [any]
-	void (*release)(wherry_owner *, void *);                                            // [any]
-	void (*log)(wherry_owner *, uint32_t level, const char *text);                      // [any]
-	void (*metric_add)(wherry_owner *, uint32_t metric, int64_t delta);                 // [any]
-	int64_t (*unix_ms)(wherry_owner *);                                                 // [any]
-	uint64_t (*ticks_ns)(wherry_owner *);                                               // [any] never goes back
-	void (*random)(wherry_owner *, void *, size_t);                                     // [any] cryptographic
-	int32_t (*option)(wherry_owner *, uint32_t option, wherry_value *out);              // [any]
+	void *(*alloc)(wherry_owner *, size_t);                             // [any]
+	void *(*resize)(wherry_owner *, void *, size_t);                    // [any]
+	void (*release)(wherry_owner *, void *);                            // [any]
+	void (*log)(wherry_owner *, uint32_t level, const char *text);      // [any]
+	void (*metric_add)(wherry_owner *, uint32_t metric, int64_t delta); // [any]
+	int64_t (*unix_ms)(wherry_owner *);                                 // [any]
+	uint64_t (*ticks_ns)(wherry_owner *);                               // [any] never goes back
+	void (*random)(wherry_owner *, void *, size_t);                     // [any] cryptographic
+	// The value in force: a BOOL, an INT (bytes, milliseconds), or a TEXT, lent until unload() returns.
+	int32_t (*option)(wherry_owner *, uint32_t option, wherry_value *out); // [any]
 	// Runs a request of the broker's own, soon, on a worker: one encoded [2, method, params] or with options.
-	int32_t (*submit)(wherry_owner *, wherry_span request);                             // [any]
+	int32_t (*submit)(wherry_owner *, wherry_span request); // [any]
 	// Wakes a parked request.  ESTALE: it ran already.
-	int32_t (*wake)(wherry_owner *, uint64_t ticket);                                   // [any]
+	int32_t (*wake)(wherry_owner *, uint64_t ticket); // [any]
 	// Submits the request after delay_ms and, if period_ms > 0, again every period.  Gone with the module.
 	int32_t (*timer_start)(wherry_owner *, int64_t delay_ms, int64_t period_ms, wherry_span request,
-	    uint64_t *timer);                                                               // [any]
-	int32_t (*timer_stop)(wherry_owner *, uint64_t timer);                              // [any] ESTALE: it is over
-	const void *(*extension)(wherry_owner *, const char *id);                           // [any] NULL: has none
+	    uint64_t *timer);                                     // [any]
+	int32_t (*timer_stop)(wherry_owner *, uint64_t timer);    // [any] ESTALE: it is over
+	const void *(*extension)(wherry_owner *, const char *id); // [any] NULL: has none
 } wherry_host;
 
 // Interfaces by id; the number rises when an interface changes in any way, and both may be served:

@@ -57,7 +57,7 @@ enum wherry_limit {
 	WHERRY_MAX_PARKED = 1024,        // waiting requests of a session
 	WHERRY_MAX_RESEND = 64,          // answers of a REQ connection that are remembered,
 	WHERRY_MAX_RESEND_BYTES = 65536, // each at most so long
-	WHERRY_PARK_MS = 50000,          // a request waits at most so long
+	WHERRY_PARK_MS = 50000,          // a request of a REQ client waits at most so long
 	WHERRY_HANDSHAKE_MS = 10000,
 };
 

@@ -19,7 +19,7 @@ static int32_t open_bytes(const struct kv *kv, wherry_call *call, wherry_value *
 		return status;
 	if (!(value->kind & (WHERRY_TEXT | WHERRY_BYTES)))
 		return kv_fail(kv, call, WHERRY_EARG, "the key's value is %s; only a str or a bin has bytes",
-		               kv_kind(value->kind));
+		    kv_kind(value->kind));
 	return WHERRY_OK;
 }
 
@@ -40,15 +40,14 @@ static size_t encode_head(uint8_t out[static HEAD_MOST], uint32_t kind, size_t l
 }
 
 // Writes the piece over `old` from byte `at`, which is not beyond its end, and answers the new length.
-static int32_t put_piece(const struct kv *kv, wherry_call *call, const wherry_value *old, size_t at,
-                         const wherry_value *piece)
+static int32_t put_piece(
+    const struct kv *kv, wherry_call *call, const wherry_value *old, size_t at, const wherry_value *piece)
 {
 	wherry_span was = old->as.bytes, add = piece->as.bytes;
 	if (!old->kind)
 		was = (wherry_span){NULL, 0};
 	size_t len = at + add.len > was.len ? at + add.len : was.len;
-	int32_t status =
-	    kv_check_value(kv, call, HEAD_MOST + len); // keeps len within the 32 bits of a header
+	int32_t status = kv_check_value(kv, call, HEAD_MOST + len); // keeps len within the 32 bits of a header
 	if (status)
 		return status;
 	uint8_t *bytes = kv->host->alloc(kv->owner, HEAD_MOST + len);
@@ -85,8 +84,7 @@ int32_t kv_patch(void *self, wherry_call *call)
 	if (status)
 		return status;
 	if (at < 0 || (uint64_t)at > old.as.bytes.len)
-		return kv_fail(kv, call, WHERRY_EARG, "at must be from 0 to the length, %zu",
-		               old.as.bytes.len);
+		return kv_fail(kv, call, WHERRY_EARG, "at must be from 0 to the length, %zu", old.as.bytes.len);
 	return put_piece(kv, call, &old, (size_t)at, &call->args[PATCH_BYTES]);
 }
 

@@ -20,8 +20,8 @@ int32_t kv_check_value(const struct kv *kv, wherry_call *call, size_t len)
 	int64_t most = atomic_load_explicit(&kv->max_value, memory_order_relaxed);
 	if (len <= (size_t)most)
 		return WHERRY_OK;
-	return kv_fail(kv, call, WHERRY_ELIMIT,
-	               "the value would have %zu bytes, more than kv.max_value, %lld", len, (long long)most);
+	return kv_fail(kv, call, WHERRY_ELIMIT, "the value would have %zu bytes, more than kv.max_value, %lld", len,
+	    (long long)most);
 }
 
 int32_t kv_check_answer(const struct kv *kv, wherry_call *call, size_t len)
@@ -29,10 +29,8 @@ int32_t kv_check_answer(const struct kv *kv, wherry_call *call, size_t len)
 	int64_t most = atomic_load_explicit(&kv->max_answer, memory_order_relaxed);
 	if (len <= (size_t)most)
 		return WHERRY_OK;
-	return kv_fail(
-	    kv, call, WHERRY_ELIMIT,
-	    "the answer would have more than kv.max_answer, %lld bytes; ask for fewer keys at a time",
-	    (long long)most);
+	return kv_fail(kv, call, WHERRY_ELIMIT,
+	    "the answer would have more than kv.max_answer, %lld bytes; ask for fewer keys at a time", (long long)most);
 }
 
 const char *kv_kind(uint32_t kind)

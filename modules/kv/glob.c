@@ -70,7 +70,7 @@ const char *glob_fault(wherry_span pattern)
 		p = item_end(p, end);
 		if (!p)
 			return set ? "match has a [ without its ]; \\[ means the byte itself"
-			           : "match ends in a backslash; \\\\ means the byte itself";
+				   : "match ends in a backslash; \\\\ means the byte itself";
 	}
 	return NULL;
 }

@@ -5,8 +5,8 @@
 #include <string.h>
 
 // Removes one key and, if asked, answers what it held.
-static int32_t del_one(const struct kv *kv, wherry_call *call, uint32_t arg, bool get, int64_t *removed,
-                       size_t *answered)
+static int32_t del_one(
+    const struct kv *kv, wherry_call *call, uint32_t arg, bool get, int64_t *removed, size_t *answered)
 {
 	int32_t status;
 	if (get) {

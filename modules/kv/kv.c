@@ -20,14 +20,13 @@ static const wherry_arg read_keys[] = {KEYS(READ, "key", "the keys, one after an
 static const wherry_arg set_args[] = {
     [SET_KEY] = KEY(WRITE, "key", "the key; whatever it held is replaced"),
     [SET_VALUE] = ARG(WHERRY_ANY_KIND, 0, "value", "any value, kept byte for byte"),
-    [SET_TTL_MS] =
-        OPTION(WHERRY_INT, "ttl_ms", "gone after so many milliseconds; without it the key lives on"),
+    [SET_TTL_MS] = OPTION(WHERRY_INT, "ttl_ms", "gone after so many milliseconds; without it the key lives on"),
     [SET_AT_MS] = OPTION(WHERRY_INT, "at_ms", "gone at this Unix time in milliseconds; a past one: at once"),
     [SET_KEEP_TTL] = FLAG("keep_ttl", "keep the deadline that the key has"),
     [SET_NX] = FLAG("nx", "only if the key does not exist; else nil is answered"),
     [SET_XX] = FLAG("xx", "only if the key exists; else nil is answered"),
-    [SET_REV] = OPTION(WHERRY_INT | WHERRY_UINT, "rev",
-                       "the revision it must be at, 0: must not exist; else ECONFLICT"),
+    [SET_REV] =
+	OPTION(WHERRY_INT | WHERRY_UINT, "rev", "the revision it must be at, 0: must not exist; else ECONFLICT"),
     [SET_GET] = FLAG("get", "answer [revision or nil, old value or nil]"),
 };
 
@@ -43,8 +42,7 @@ static const wherry_arg del_args[] = {
 
 static const wherry_arg cas_args[] = {
     [CAS_KEY] = KEY(WRITE, "key", "a key that exists"),
-    [CAS_EXPECTED] =
-        ARG(WHERRY_ANY_KIND, 0, "expected", "what it must hold: 1 is 1 in any width, but not 1.0"),
+    [CAS_EXPECTED] = ARG(WHERRY_ANY_KIND, 0, "expected", "what it must hold: 1 is 1 in any width, but not 1.0"),
     [CAS_NEW] = ARG(WHERRY_ANY_KIND, 0, "new", "what it holds then"),
     [CAS_TTL_MS] = OPTION(WHERRY_INT, "ttl_ms", "a new lifetime; without it the old deadline stays"),
 };
@@ -85,8 +83,7 @@ static const wherry_arg copy_args[] = {
 };
 
 static const wherry_arg scan_args[] = {
-    [SCAN_CURSOR] =
-        ARG(WHERRY_INT | WHERRY_UINT, 0, "cursor", "0 to begin, then what the last answer began with"),
+    [SCAN_CURSOR] = ARG(WHERRY_INT | WHERRY_UINT, 0, "cursor", "0 to begin, then what the last answer began with"),
     [SCAN_MATCH] = OPTION(STRING, "match", "str and bin keys that match: * ? [a-z] and \\ , byte by byte"),
     [SCAN_TYPE] = OPTION(WHERRY_TEXT, "type", "keys of this type only, as kv.type answers it"),
     [SCAN_LIMIT] = OPTION(WHERRY_INT, "limit", "about how many keys are looked at; 100 without it"),
@@ -98,89 +95,80 @@ static const wherry_arg getall_args[] = {
     [GETALL_LIMIT] = OPTION(WHERRY_INT, "limit", "the most pairs; more are ELIMIT.  1000 without it"),
 };
 
-#define ARGS(table) \
-	.args = (table), .arg_count = sizeof(table) / sizeof *(table), .arg_stride = sizeof *(table)
-#define COMMAND(command_name, command_verb, command_flags, command_run, command_help)     \
-	.size = sizeof(wherry_command), .flags = (command_flags), .name = (command_name), \
-	.help = (command_help), .verb = (command_verb), .run = (command_run)
+#define ARGS(table) .args = (table), .arg_count = sizeof(table) / sizeof *(table), .arg_stride = sizeof *(table)
+#define COMMAND(command_name, command_verb, command_flags, command_run, command_help)                             \
+	.size = sizeof(wherry_command), .flags = (command_flags), .name = (command_name), .help = (command_help), \
+	.verb = (command_verb), .run = (command_run)
 #define MAKES (WHERRY_CMD_WRITES | WHERRY_CMD_GROWS)
 
 static const wherry_command commands[] = {
-    {COMMAND("kv.set", "write", MAKES, kv_set, "Stores a value; answers the key's revision."),
-     ARGS(set_args)},
+    {COMMAND("kv.set", "write", MAKES, kv_set, "Stores a value; answers the key's revision."), ARGS(set_args)},
     {COMMAND("kv.get", "read", 0, kv_get, "Answers the value, nil if there is none."), ARGS(read_key)},
-    {COMMAND("kv.entry", "read", 0, kv_entry,
-             "Answers [value, revision, ms left or nil], nil if there is none."),
-     ARGS(read_key)},
-    {COMMAND("kv.mget", "read", 0, kv_mget, "Answers the values in place, nil for missing ones."),
-     ARGS(read_keys)},
+    {COMMAND("kv.entry", "read", 0, kv_entry, "Answers [value, revision, ms left or nil], nil if there is none."),
+	ARGS(read_key)},
+    {COMMAND("kv.mget", "read", 0, kv_mget, "Answers the values in place, nil for missing ones."), ARGS(read_keys)},
     {COMMAND("kv.mset", "write", MAKES, kv_mset, "Stores many values at once; answers their revisions."),
-     ARGS(mset_args)},
+	ARGS(mset_args)},
     {COMMAND("kv.del", "write", WHERRY_CMD_WRITES, kv_del, "Removes keys; answers how many there were."),
-     ARGS(del_args)},
+	ARGS(del_args)},
     {COMMAND("kv.exists", "read", 0, kv_exists, "Answers for each key whether it exists."), ARGS(read_keys)},
     {COMMAND("kv.cas", "write", MAKES, kv_cas,
-             "Replaces a value that is as expected; answers [true, revision] or [false, value]."),
-     ARGS(cas_args)},
+	 "Replaces a value that is as expected; answers [true, revision] or [false, value]."),
+	ARGS(cas_args)},
     {COMMAND("kv.incr", "write", MAKES, kv_incr, "Adds to a number; answers the new one."), ARGS(incr_args)},
     {COMMAND("kv.append", "write", MAKES, kv_append, "Adds bytes at the end; answers the new length."),
-     ARGS(append_args)},
+	ARGS(append_args)},
     {COMMAND("kv.len", "read", 0, kv_len, "Answers how many bytes a str or bin has, 0 if there is none."),
-     ARGS(read_key)},
+	ARGS(read_key)},
     {COMMAND("kv.range", "read", 0, kv_range, "Answers a part of a str or bin, as bin."), ARGS(range_args)},
     {COMMAND("kv.patch", "write", MAKES, kv_patch, "Writes bytes over a part; answers the new length."),
-     ARGS(patch_args)},
+	ARGS(patch_args)},
     {COMMAND("kv.type", "read", 0, kv_type, "Answers the name of the key's type, nil if there is none."),
-     ARGS(read_key)},
+	ARGS(read_key)},
     {COMMAND("kv.rename", "write", WHERRY_CMD_WRITES, kv_rename, "Gives a key another name; answers true."),
-     ARGS(rename_args)},
+	ARGS(rename_args)},
     {COMMAND("kv.copy", "write", MAKES, kv_copy, "Copies a key; answers true."), ARGS(copy_args)},
     {COMMAND("kv.scan", "read", WHERRY_CMD_SCANS, kv_scan,
-             "Walks the keys; answers [next cursor, keys], and the cursor 0 at the end."),
-     ARGS(scan_args)},
-    {COMMAND("kv.getall", "read", WHERRY_CMD_SCANS, kv_getall,
-             "Answers all kv values as [key, value] pairs."),
-     ARGS(getall_args)},
+	 "Walks the keys; answers [next cursor, keys], and the cursor 0 at the end."),
+	ARGS(scan_args)},
+    {COMMAND("kv.getall", "read", WHERRY_CMD_SCANS, kv_getall, "Answers all kv values as [key, value] pairs."),
+	ARGS(getall_args)},
     {COMMAND("kv.count", "read", 0, kv_count, "Answers how many keys the namespace has.")},
     {COMMAND("kv.clear", "write", WHERRY_CMD_WRITES | WHERRY_CMD_SCANS, kv_clear,
-             "Removes all keys of the namespace, of any type; answers how many.")},
+	"Removes all keys of the namespace, of any type; answers how many.")},
 };
 
 static const wherry_type types[] = {
-    [KV_VALUE] = {.size = sizeof(wherry_type),
-                  .version = 1,
-                  .name = "kv.value",
-                  .help = "one value, as it was sent"},
+    [KV_VALUE] = {.size = sizeof(wherry_type), .version = 1, .name = "kv.value", .help = "one value, as it was sent"},
 };
 
 enum { OPTION_MAX_VALUE, OPTION_MAX_ANSWER, OPTION_MAX_KEYS };
 
 static const wherry_option options[] = {
     [OPTION_MAX_VALUE] = {.size = sizeof(wherry_option),
-                          .kind = WHERRY_OPTION_SIZE,
-                          .flags = WHERRY_OPTION_HOT,
-                          .name = "max_value",
-                          .preset = "16MiB",
-                          .help = "the largest value, in its encoding",
-                          .min = 1024,
-                          .max = 1 << 30},
-    [OPTION_MAX_ANSWER] =
-        {.size = sizeof(wherry_option),
-         .kind = WHERRY_OPTION_SIZE,
-         .flags = WHERRY_OPTION_HOT,
-         .name = "max_answer",
-         .preset = "16MiB",
-         .help = "the most bytes of keys and values in one answer of kv.mget, kv.del, kv.scan, kv.getall",
-         .min = 1024,
-         .max = 1 << 30},
+	.kind = WHERRY_OPTION_SIZE,
+	.flags = WHERRY_OPTION_HOT,
+	.name = "max_value",
+	.preset = "16MiB",
+	.help = "the largest value, in its encoding",
+	.min = 1024,
+	.max = 1 << 30},
+    [OPTION_MAX_ANSWER] = {.size = sizeof(wherry_option),
+	.kind = WHERRY_OPTION_SIZE,
+	.flags = WHERRY_OPTION_HOT,
+	.name = "max_answer",
+	.preset = "16MiB",
+	.help = "the most bytes of keys and values in one answer of kv.mget, kv.del, kv.scan, kv.getall",
+	.min = 1024,
+	.max = 1 << 30},
     [OPTION_MAX_KEYS] = {.size = sizeof(wherry_option),
-                         .kind = WHERRY_OPTION_INT,
-                         .flags = WHERRY_OPTION_HOT,
-                         .name = "max_keys",
-                         .preset = "10000",
-                         .help = "the largest limit that kv.scan and kv.getall may be given",
-                         .min = 1,
-                         .max = 1000000},
+	.kind = WHERRY_OPTION_INT,
+	.flags = WHERRY_OPTION_HOT,
+	.name = "max_keys",
+	.preset = "10000",
+	.help = "the largest limit that kv.scan and kv.getall may be given",
+	.min = 1,
+	.max = 1000000},
 };
 
 static void option_changed(void *self, uint32_t option)
@@ -198,8 +186,7 @@ static int32_t load(const wherry_host *host, wherry_owner *owner, void **self, w
 	struct kv *kv = host->alloc(owner, sizeof *kv);
 	if (!kv)
 		return WHERRY_ENOMEM;
-	*kv = (struct kv){
-	    .keys = host->keys, .write = host->write, .read = host->read, .host = host, .owner = owner};
+	*kv = (struct kv){.keys = host->keys, .write = host->write, .read = host->read, .host = host, .owner = owner};
 	for (uint32_t i = 0; i < sizeof options / sizeof *options; i++)
 		option_changed(kv, i);
 	*self = kv;

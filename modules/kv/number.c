@@ -21,9 +21,9 @@ static size_t encode_int(uint8_t out[static NUMBER_ROOM], int64_t n)
 	if (n >= -32 && n <= 127)
 		return put_be(out, (uint8_t)n, 0, 0);
 	int width = n >= INT8_MIN && n <= UINT8_MAX     ? 0
-	            : n >= INT16_MIN && n <= UINT16_MAX ? 1
-	            : n >= INT32_MIN && n <= UINT32_MAX ? 2
-	                                                : 3;
+		    : n >= INT16_MIN && n <= UINT16_MAX ? 1
+		    : n >= INT32_MIN && n <= UINT32_MAX ? 2
+							: 3;
 	return put_be(out, (uint8_t)((n < 0 ? 0xd0 : 0xcc) + width), (uint64_t)n, (size_t)1 << width);
 }
 
@@ -44,8 +44,7 @@ static int32_t add(const struct kv *kv, wherry_call *call, wherry_value *sum, co
 {
 	if (sum->kind == WHERRY_INT && by->kind == WHERRY_INT) {
 		if (__builtin_add_overflow(sum->as.i, by->as.i, &sum->as.i))
-			return kv_fail(kv, call, WHERRY_ELIMIT,
-			               "the sum leaves the range of int64; the value stays");
+			return kv_fail(kv, call, WHERRY_ELIMIT, "the sum leaves the range of int64; the value stays");
 		return WHERRY_OK;
 	}
 	double real = as_real(sum) + as_real(by);
@@ -71,7 +70,7 @@ static int32_t start(const struct kv *kv, wherry_call *call, wherry_value *numbe
 		return kv_fail(kv, call, WHERRY_ELIMIT, "the value is beyond int64; it can't be counted");
 	if (!(number->kind & (WHERRY_INT | WHERRY_REAL)))
 		return kv_fail(kv, call, WHERRY_EARG, "the key's value is %s; kv.incr counts ints and floats",
-		               kv_kind(number->kind));
+		    kv_kind(number->kind));
 	return WHERRY_OK;
 }
 

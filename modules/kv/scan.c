@@ -61,8 +61,7 @@ static int32_t collect(struct walk *w, const wherry_key *key)
 // OK: it is wanted; ENOKEY: it isn't.  A pattern matches str and bin keys only.
 static int32_t wanted(const struct walk *w, const wherry_key *key)
 {
-	if (w->type.ptr &&
-	    (strlen(key->type_name) != w->type.len || memcmp(key->type_name, w->type.ptr, w->type.len)))
+	if (w->type.ptr && (strlen(key->type_name) != w->type.len || memcmp(key->type_name, w->type.ptr, w->type.len)))
 		return WHERRY_ENOKEY;
 	if (!w->match.ptr)
 		return WHERRY_OK;
@@ -76,8 +75,7 @@ static int32_t wanted(const struct walk *w, const wherry_key *key)
 	case GLOB_YES:
 		return WHERRY_OK;
 	case GLOB_COSTLY:
-		return kv_fail(w->kv, w->call, WHERRY_ELIMIT,
-		               "match takes too long on a key; use fewer stars");
+		return kv_fail(w->kv, w->call, WHERRY_ELIMIT, "match takes too long on a key; use fewer stars");
 	default:
 		return WHERRY_ENOKEY;
 	}
@@ -127,8 +125,8 @@ static int32_t take_limit(struct walk *w, const wherry_value *limit, uint32_t pr
 	if (!limit->kind)
 		return WHERRY_OK;
 	if (limit->as.i < 1 || limit->as.i > most)
-		return kv_fail(w->kv, w->call, WHERRY_EARG, "limit must be from 1 to kv.max_keys, %lld",
-		               (long long)most);
+		return kv_fail(
+		    w->kv, w->call, WHERRY_EARG, "limit must be from 1 to kv.max_keys, %lld", (long long)most);
 	*taken = (uint32_t)limit->as.i;
 	return WHERRY_OK;
 }
@@ -143,13 +141,13 @@ static int32_t take_scan(struct walk *w, uint32_t *limit, uint32_t *type)
 {
 	const wherry_value *a = w->call->args;
 	if (a[SCAN_CURSOR].kind == WHERRY_INT && a[SCAN_CURSOR].as.i < 0)
-		return kv_fail(w->kv, w->call, WHERRY_EARG,
-		               "cursor is 0 to begin, then what the last answer began with");
+		return kv_fail(
+		    w->kv, w->call, WHERRY_EARG, "cursor is 0 to begin, then what the last answer began with");
 	bool named = a[SCAN_TYPE].kind, mine = named && span_is(a[SCAN_TYPE].as.bytes, "kv.value");
 	w->pairs = kv_flag(&a[SCAN_VALUES]);
 	if (w->pairs && named && !mine)
-		return kv_fail(w->kv, w->call, WHERRY_EARG,
-		               "values are answered of the type kv.value only; leave type out");
+		return kv_fail(
+		    w->kv, w->call, WHERRY_EARG, "values are answered of the type kv.value only; leave type out");
 	*type = w->pairs || mine ? (uint32_t)KV_VALUE : WHERRY_ANY_TYPE;
 	if (named && !mine)
 		w->type = a[SCAN_TYPE].as.bytes.len ? a[SCAN_TYPE].as.bytes : (wherry_span){"", 0};
@@ -186,9 +184,8 @@ int32_t kv_getall(void *self, wherry_call *call)
 		cursor = w.kv->keys->scan(call, cursor, STEP, KV_VALUE, each_key, &w);
 	while (cursor && !w.status && w.count <= w.most);
 	if (!w.status && w.count > w.most)
-		w.status =
-		    kv_fail(w.kv, call, WHERRY_ELIMIT,
-		            "there are more than %u such keys; raise limit, or walk with kv.scan", w.most);
+		w.status = kv_fail(w.kv, call, WHERRY_ELIMIT,
+		    "there are more than %u such keys; raise limit, or walk with kv.scan", w.most);
 	if (!w.status)
 		answer(&w);
 	walk_free(&w);

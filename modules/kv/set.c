@@ -51,8 +51,7 @@ int32_t kv_mget(void *self, wherry_call *call)
 		}
 		if (status)
 			return status;
-		total +=
-		    key.head.len; // checked as it grows: the same key may be asked for any number of times
+		total += key.head.len; // checked as it grows: the same key may be asked for any number of times
 		if ((status = kv_check_answer(kv, call, total)))
 			return status;
 		kv->write->raw(call->reply, key.head);
@@ -61,8 +60,7 @@ int32_t kv_mget(void *self, wherry_call *call)
 }
 
 // Whatever the key held is replaced.  A deadline of 0 clears the one there was.
-static int32_t put(const struct kv *kv, wherry_call *call, uint32_t arg, wherry_span value,
-                   int64_t deadline_ms)
+static int32_t put(const struct kv *kv, wherry_call *call, uint32_t arg, wherry_span value, int64_t deadline_ms)
 {
 	int32_t status = kv_check_value(kv, call, value.len);
 	if (status)
@@ -80,14 +78,12 @@ static int32_t put(const struct kv *kv, wherry_call *call, uint32_t arg, wherry_
 }
 
 // The deadline that ttl_ms asks for.
-static int32_t deadline_of(const struct kv *kv, wherry_call *call, const wherry_value *ttl,
-                           int64_t *deadline_ms)
+static int32_t deadline_of(const struct kv *kv, wherry_call *call, const wherry_value *ttl, int64_t *deadline_ms)
 {
 	if (ttl->as.i <= 0)
 		return kv_fail(kv, call, WHERRY_EARG, "ttl_ms must be positive");
 	if (ttl->as.i > INT64_MAX - call->now_ms)
-		return kv_fail(kv, call, WHERRY_EARG,
-		               "ttl_ms is too large; leave it out for a key that lives on");
+		return kv_fail(kv, call, WHERRY_EARG, "ttl_ms is too large; leave it out for a key that lives on");
 	*deadline_ms = call->now_ms + ttl->as.i;
 	return WHERRY_OK;
 }
@@ -95,16 +91,14 @@ static int32_t deadline_of(const struct kv *kv, wherry_call *call, const wherry_
 static int32_t check_options(const struct kv *kv, wherry_call *call)
 {
 	const wherry_value *a = call->args;
-	int lifetimes = (a[SET_TTL_MS].kind != WHERRY_ABSENT) + (a[SET_AT_MS].kind != WHERRY_ABSENT) +
-	                kv_flag(&a[SET_KEEP_TTL]);
+	int lifetimes =
+	    (a[SET_TTL_MS].kind != WHERRY_ABSENT) + (a[SET_AT_MS].kind != WHERRY_ABSENT) + kv_flag(&a[SET_KEEP_TTL]);
 	if (lifetimes > 1)
-		return kv_fail(kv, call, WHERRY_EARG,
-		               "ttl_ms, at_ms and keep_ttl exclude each other; give one");
+		return kv_fail(kv, call, WHERRY_EARG, "ttl_ms, at_ms and keep_ttl exclude each other; give one");
 	if (kv_flag(&a[SET_NX]) && kv_flag(&a[SET_XX]))
 		return kv_fail(kv, call, WHERRY_EARG, "nx and xx exclude each other; give one");
 	if (a[SET_REV].kind == WHERRY_INT && a[SET_REV].as.i < 0)
-		return kv_fail(kv, call, WHERRY_EARG,
-		               "rev can't be negative; 0 means that the key must not exist");
+		return kv_fail(kv, call, WHERRY_EARG, "rev can't be negative; 0 means that the key must not exist");
 	return WHERRY_OK;
 }
 
@@ -114,11 +108,10 @@ static int32_t check_revision(const struct kv *kv, wherry_call *call, uint64_t c
 	if (wanted->kind == WHERRY_ABSENT || wanted->as.u == current)
 		return WHERRY_OK;
 	if (!current)
-		return kv_fail(kv, call, WHERRY_ECONFLICT,
-		               "the key does not exist (revision 0), and rev is %llu",
-		               (unsigned long long)wanted->as.u);
+		return kv_fail(kv, call, WHERRY_ECONFLICT, "the key does not exist (revision 0), and rev is %llu",
+		    (unsigned long long)wanted->as.u);
 	return kv_fail(kv, call, WHERRY_ECONFLICT, "the key is at revision %llu, and rev is %llu",
-	               (unsigned long long)current, (unsigned long long)wanted->as.u);
+	    (unsigned long long)current, (unsigned long long)wanted->as.u);
 }
 
 // Deadline as the options and the key that is there say; `there` is zero if none is.
@@ -164,8 +157,7 @@ static int32_t set_with_options(const struct kv *kv, wherry_call *call)
 	if (!found)
 		there = (wherry_key){.size = sizeof there};
 	int64_t deadline_ms;
-	if ((status = check_revision(kv, call, there.revision)) ||
-	    (status = lifetime(kv, call, &there, &deadline_ms)))
+	if ((status = check_revision(kv, call, there.revision)) || (status = lifetime(kv, call, &there, &deadline_ms)))
 		return status;
 	bool holds = !(kv_flag(&a[SET_NX]) && found) && !(kv_flag(&a[SET_XX]) && !found);
 	answer_set(kv, call, holds, found, there.head);

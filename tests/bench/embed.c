@@ -126,8 +126,7 @@ struct embed_options {
 
 static struct embed_options read_options(int argc, char **argv)
 {
-	static const struct option names[] = {
-	    {"seconds", 1, NULL, 't'}, {"keys", 1, NULL, 'k'}, {NULL, 0, NULL, 0}};
+	static const struct option names[] = {{"seconds", 1, NULL, 't'}, {"keys", 1, NULL, 'k'}, {NULL, 0, NULL, 0}};
 	struct embed_options o = {.seconds = 1, .keys = 10000};
 	for (int name; (name = getopt_long(argc, argv, "", names, NULL)) != -1;) {
 		if (name == 't')
@@ -167,8 +166,8 @@ int main(int argc, char **argv)
 	double set = measure(session, true, 1, o.keys, o.seconds);
 	double get_batch = measure(session, false, BATCH, o.keys, o.seconds);
 	double set_batch = measure(session, true, BATCH, o.keys, o.seconds);
-	printf("{\"get\": %.0f, \"set\": %.0f, \"get_frames_of_64\": %.0f, \"set_frames_of_64\": %.0f}\n",
-	       get, set, get_batch, set_batch);
+	printf("{\"get\": %.0f, \"set\": %.0f, \"get_frames_of_64\": %.0f, \"set_frames_of_64\": %.0f}\n", get, set,
+	    get_batch, set_batch);
 	wherry_session_close(session);
 	wherry_broker_close(broker);
 	return 0;

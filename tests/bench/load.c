@@ -128,8 +128,7 @@ static void flush(struct load *l, struct conn *c)
 
 static _Noreturn void wrong_answer(const struct conn *c, const uint8_t *p, size_t len)
 {
-	fprintf(stderr, "load: frame %llu, request %u: wrong answer: ", (unsigned long long)c->answered,
-	        c->request);
+	fprintf(stderr, "load: frame %llu, request %u: wrong answer: ", (unsigned long long)c->answered, c->request);
 	for (size_t i = 0; i < len && i < 160; i++)
 		fprintf(stderr, p[i] >= ' ' && p[i] < 0x7f ? "%c" : "\\x%02x", p[i]);
 	fputc('\n', stderr);
@@ -192,7 +191,7 @@ static size_t take_sp(struct load *l, struct conn *c, const uint8_t *p, size_t l
 		if (c->sp_left > 0) {
 			if (n < have && have == c->sp_left + n)
 				wrong_answer(c, p + used,
-				             have - n); // an answer cut off by the end of its message
+				    have - n); // an answer cut off by the end of its message
 			return used;
 		}
 	}
@@ -225,7 +224,7 @@ static void *must_alloc(size_t size)
 static void open_conn(struct load *l, struct conn *c)
 {
 	*c = (struct conn){.fd = peer_dial(l->opt.frame.peer, l->opt.host, (uint16_t)l->opt.port, l->opt.db),
-	                   .input_room = INPUT_ROOM + 2 * (size_t)l->opt.frame.value_size};
+	    .input_room = INPUT_ROOM + 2 * (size_t)l->opt.frame.value_size};
 	c->ring = must_alloc(l->shape.len * l->opt.frames);
 	c->made_at = must_alloc(sizeof *c->made_at * l->opt.frames);
 	c->input = must_alloc(c->input_room);
@@ -265,8 +264,7 @@ static void mind_time(struct load *l)
 		l->answered = 0;
 		memset(&l->times, 0, sizeof l->times);
 	}
-	if (l->warm && !l->stopping && l->opt.seconds > 0 &&
-	    (double)(l->now - l->start) >= l->opt.seconds * 1e9) {
+	if (l->warm && !l->stopping && l->opt.seconds > 0 && (double)(l->now - l->start) >= l->opt.seconds * 1e9) {
 		l->stopping = true;
 		l->end = l->now;
 	}
@@ -311,10 +309,10 @@ static void report(const struct load *l)
 	printf("{\"requests\": %llu, \"seconds\": %.6f, \"per_second\": %.0f, \"p50_us\": %.2f, \"p99_us\": "
 	       "%.2f, "
 	       "\"max_us\": %.2f, \"client_cpu_s\": %.3f}\n",
-	       (unsigned long long)l->answered, seconds, (double)l->answered / seconds,
-	       histogram_us(&l->times, 0.5), histogram_us(&l->times, 0.99), (double)l->times.max / 1000,
-	       (double)used.ru_utime.tv_sec + (double)used.ru_utime.tv_usec / 1e6 +
-	           (double)used.ru_stime.tv_sec + (double)used.ru_stime.tv_usec / 1e6);
+	    (unsigned long long)l->answered, seconds, (double)l->answered / seconds, histogram_us(&l->times, 0.5),
+	    histogram_us(&l->times, 0.99), (double)l->times.max / 1000,
+	    (double)used.ru_utime.tv_sec + (double)used.ru_utime.tv_usec / 1e6 + (double)used.ru_stime.tv_sec +
+		(double)used.ru_stime.tv_usec / 1e6);
 }
 
 int main(int argc, char **argv)

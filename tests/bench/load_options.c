@@ -32,7 +32,7 @@ static _Noreturn void usage(void)
 	fputs("usage: load --peer wherry|wherry-req|redis --port N [--host A] [--conns N] [--frames N]\n"
 	      "            [--requests N] [--op get|set] [--keys N] [--size N] [--prefix P] [--sequential]\n"
 	      "            [--warmup-ms N] [--db N] (--seconds S | --count N)\n",
-	      stderr);
+	    stderr);
 	exit(2);
 }
 
@@ -77,17 +77,17 @@ static void take_option(struct load_options *o, int name)
 
 struct load_options load_options_read(int argc, char **argv)
 {
-	struct option names[NUMBER_COUNT + OTHERS + 1] = {
-	    {"peer", 1, NULL, PEER},     {"host", 1, NULL, HOST},       {"op", 1, NULL, OP},
-	    {"prefix", 1, NULL, PREFIX}, {"seconds", 1, NULL, SECONDS}, {"sequential", 0, NULL, SEQUENTIAL}};
+	struct option names[NUMBER_COUNT + OTHERS + 1] = {{"peer", 1, NULL, PEER}, {"host", 1, NULL, HOST},
+	    {"op", 1, NULL, OP}, {"prefix", 1, NULL, PREFIX}, {"seconds", 1, NULL, SECONDS},
+	    {"sequential", 0, NULL, SEQUENTIAL}};
 	for (int i = 0; i < NUMBER_COUNT; i++)
 		names[OTHERS + i] = (struct option){numbers[i].name, 1, NULL, NUMBERS + i};
 	struct load_options o = {.host = "127.0.0.1",
-	                         .conns = 1,
-	                         .frames = 1,
-	                         .keys = 100000,
-	                         .warmup_ms = 100,
-	                         .frame = {.requests = 1, .value_size = 64, .prefix = "bench:"}};
+	    .conns = 1,
+	    .frames = 1,
+	    .keys = 100000,
+	    .warmup_ms = 100,
+	    .frame = {.requests = 1, .value_size = 64, .prefix = "bench:"}};
 	for (int name; (name = getopt_long(argc, argv, "", names, NULL)) != -1;)
 		take_option(&o, name);
 	if (optind < argc || !o.port || (o.seconds > 0) == (o.count > 0) ||

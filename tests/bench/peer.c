@@ -69,8 +69,7 @@ static void put_bin_head(struct writer *w, uint32_t size)
 	put_be(w, size, bytes);
 }
 
-static void put_wherry_request(struct frame_shape *s, struct writer *w, const struct frame_spec *spec,
-                               uint32_t id)
+static void put_wherry_request(struct frame_shape *s, struct writer *w, const struct frame_spec *spec, uint32_t id)
 {
 	put_u8(w, 0x94);
 	put_u8(w, 0x00);
@@ -114,8 +113,7 @@ static void put_sp_length(struct writer *w)
 
 // --- RESP ---
 
-static void put_redis_request(struct frame_shape *s, struct writer *w, const struct frame_spec *spec,
-                              uint32_t id)
+static void put_redis_request(struct frame_shape *s, struct writer *w, const struct frame_spec *spec, uint32_t id)
 {
 	char head[32];
 	put_text(w, spec->set ? "*3\r\n$3\r\nSET\r\n$16\r\n" : "*2\r\n$3\r\nGET\r\n$16\r\n");
@@ -166,14 +164,13 @@ static void put_request(struct frame_shape *s, struct writer *w, const struct fr
 static void make_triples(struct frame_shape *s)
 {
 	for (unsigned i = 0; i < 1000; i++)
-		memcpy(s->triples[i],
-		       (char[]){(char)('0' + i / 100), (char)('0' + i / 10 % 10), (char)('0' + i % 10)}, 3);
+		memcpy(
+		    s->triples[i], (char[]){(char)('0' + i / 100), (char)('0' + i / 10 % 10), (char)('0' + i % 10)}, 3);
 }
 
 void frame_shape_make(struct frame_shape *s, const struct frame_spec *spec)
 {
-	*s = (struct frame_shape){
-	    .requests = spec->requests, .set = spec->set, .value_size = spec->value_size};
+	*s = (struct frame_shape){.requests = spec->requests, .set = spec->set, .value_size = spec->value_size};
 	s->sp = spec->peer != PEER_REDIS;
 	s->tail_len = s->sp || spec->set ? 0 : 2;
 	make_triples(s);
@@ -240,8 +237,8 @@ static long check_value(const struct frame_shape *s, const uint8_t *key, const u
 	return (long)whole;
 }
 
-long frame_check_answer(const struct frame_shape *s, const uint8_t *frame, uint32_t request, const uint8_t *p,
-                        size_t len)
+long frame_check_answer(
+    const struct frame_shape *s, const uint8_t *frame, uint32_t request, const uint8_t *p, size_t len)
 {
 	size_t known = len < s->head_len ? len : s->head_len;
 	if (memcmp(p, s->heads[request], known) != 0)

@@ -45,8 +45,8 @@ void frame_put_key(const struct frame_shape *, uint8_t *frame, uint32_t request,
 void frame_put_request_id(const struct frame_shape *, uint8_t *frame, uint32_t id);
 
 // The length of the whole answer to `request` of `frame` at p; 0: more is needed; -1: it is another answer.
-long frame_check_answer(const struct frame_shape *, const uint8_t *frame, uint32_t request, const uint8_t *p,
-                        size_t len);
+long frame_check_answer(
+    const struct frame_shape *, const uint8_t *frame, uint32_t request, const uint8_t *p, size_t len);
 
 // A connected socket, greeted and with TCP_NODELAY; ends the program if there is none.  `db` is Redis's.
 int peer_dial(enum peer_kind, const char *host, uint16_t port, uint32_t db);

@@ -43,8 +43,7 @@ static void try_key(const wherry_value *value)
 		const struct codec_limits limits = {.depth = CODEC_DEPTH_MOST, .elements = UINT32_MAX};
 		REQUIRE(key.len <= KEY_MOST && cursor_check(key, &limits, NULL, NULL) == 1);
 		REQUIRE(cursor_next(&c, &again));
-		REQUIRE(key_canonical(&again, KEY_MOST, &none, &same, &why) == WHERRY_OK &&
-		        span_equal(same, key));
+		REQUIRE(key_canonical(&again, KEY_MOST, &none, &same, &why) == WHERRY_OK && span_equal(same, key));
 		REQUIRE(values_equal(value->raw, key) && values_equal(key, value->raw));
 		print_cut(key);
 	}
@@ -106,8 +105,7 @@ static bool same_ext(const wherry_value *ours, const msgpack_object_ext *theirs)
 
 static bool same_real(const wherry_value *ours, double theirs)
 {
-	return ours->kind == WHERRY_REAL &&
-	       (ours->as.real == theirs || (isnan(ours->as.real) && isnan(theirs)));
+	return ours->kind == WHERRY_REAL && (ours->as.real == theirs || (isnan(ours->as.real) && isnan(theirs)));
 }
 
 static void compare(const wherry_value *ours, const msgpack_object *theirs)

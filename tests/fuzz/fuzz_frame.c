@@ -2,7 +2,9 @@
 // one piece with a peer that reads at once, and once cut into pieces by a peer that reads as it likes; what leaves must
 // be the same.  The first three bytes say how; the rest is what the peer sends.
 //
-// The router's stand-in echoes a frame; 'L' as its first byte: later, 'N': nothing, 'B': a large answer.
+// The router's stand-in echoes a frame; 'L' as its first byte: later, 'N': nothing, 'B': a large answer, 'C': and closes
+// the session, 'X': is not looked at ahead.  It watches that a turn ends before the connection waits or receives, and that
+// frames stay where they were when they were looked at ahead.
 
 #include <stdlib.h>
 
@@ -13,9 +15,11 @@
 
 #define REQUIRE(condition) ((condition) ? (void)0 : abort())
 
-enum { LATE_ONES = 16, LARGE = 3000 };
+enum { LATE_ONES = 16, LARGE = 3000, AHEAD_MOST = 16, AHEAD_KEPT = 512 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct router_turn *open_turn; // at most one: one thread does it all
 
 // --- a stream: what its peer sends and reads ------------------------------------------------------------------------
 
@@ -72,7 +76,7 @@ void stream_remote(struct stream *s, char *text, size_t room)
 
 void stream_recv(struct stream *s, void *into, size_t room)
 {
-	REQUIRE(room > 0 && !s->receiving && !s->woken && !s->freed);
+	REQUIRE(room > 0 && !s->receiving && !s->woken && !s->freed && open_turn == NULL);
 	s->receiving = true;
 	s->into = into;
 	s->room = room;
@@ -86,7 +90,7 @@ void stream_wake(struct stream *s)
 
 int stream_try_recv(struct stream *s, void *into, size_t room, size_t *count)
 {
-	REQUIRE(room > 0 && !s->receiving && !s->freed);
+	REQUIRE(room > 0 && !s->receiving && !s->freed && open_turn == NULL);
 	*count = 0;
 	if (s->closed)
 		return WHERRY_ESTALE;
@@ -134,8 +138,7 @@ void stream_free(struct stream *s)
 	s->freed = true;
 }
 
-int stream_listen(struct stream_listener **l, const char *url, const struct stream_listen *o, char *why,
-                  size_t room)
+int stream_listen(struct stream_listener **l, const char *url, const struct stream_listen *o, char *why, size_t room)
 {
 	(void)l, (void)url, (void)o, (void)why, (void)room;
 	return WHERRY_EUNSUPPORTED;
@@ -159,9 +162,15 @@ struct late_one {
 	struct buffer header, body;
 };
 
+struct ahead {
+	wherry_span body;
+	uint8_t bytes[AHEAD_KEPT];
+};
+
 struct router {
 	struct late_one late[LATE_ONES];
 	unsigned late_count, sessions;
+	struct ahead ahead[AHEAD_MOST];
 };
 
 void session_open(struct router *r, struct session *s, const struct session_ops *ops, void *peer, bool duplex)
@@ -186,8 +195,8 @@ void session_end(struct router *r, struct session *s)
 	session_drop(s);
 }
 
-enum frame_result router_frame(struct router *r, struct session *s, wherry_span header, wherry_span body,
-                               struct buffer *out)
+static enum frame_result run(
+    struct router *r, struct session *s, wherry_span header, wherry_span body, struct buffer *out)
 {
 	char first = body.len > 0 ? *(const char *)body.ptr : 0;
 	if (first == 'L' && r->late_count < LATE_ONES) {
@@ -198,6 +207,8 @@ enum frame_result router_frame(struct router *r, struct session *s, wherry_span 
 		buffer_append(&l->body, body.ptr, body.len);
 		return FRAME_LATE;
 	}
+	if (first == 'C')
+		s->ops->close(s, "it asked for it");
 	if (first == 'B' && buffer_reserve(out, LARGE)) {
 		memset(out->data + out->len, 'b', LARGE);
 		out->len += LARGE;
@@ -205,6 +216,44 @@ enum frame_result router_frame(struct router *r, struct session *s, wherry_span 
 		buffer_append(out, body.ptr, body.len);
 	}
 	return FRAME_ANSWERED;
+}
+
+void router_turn_begin(struct router_turn *t, struct router *r, struct session *s)
+{
+	REQUIRE(open_turn == NULL);
+	*t = (struct router_turn){.router = r, .session = s};
+	open_turn = t;
+}
+
+bool router_turn_ahead(struct router_turn *t, wherry_span body)
+{
+	REQUIRE(open_turn == t && t->next == 0 && body.len <= AHEAD_KEPT);
+	if (t->ahead == AHEAD_MOST || body.len == 0 || *(const char *)body.ptr == 'X')
+		return false;
+	struct ahead *a = &t->router->ahead[t->ahead++];
+	a->body = body;
+	memcpy(a->bytes, body.ptr, body.len);
+	return true;
+}
+
+// Whatever of those that were looked at ahead is still to come has not moved.
+enum frame_result router_turn_frame(struct router_turn *t, wherry_span header, wherry_span body, struct buffer *out)
+{
+	REQUIRE(open_turn == t);
+	for (unsigned i = t->next; i < t->ahead; i++)
+		REQUIRE(span_equal(
+		    t->router->ahead[i].body, span_of(t->router->ahead[i].bytes, t->router->ahead[i].body.len)));
+	bool looked_at = t->next < t->ahead && t->router->ahead[t->next].body.ptr == body.ptr;
+	REQUIRE(!looked_at || t->router->ahead[t->next].body.len == body.len);
+	t->next = looked_at && t->next + 1 < t->ahead ? t->next + 1 : 0;
+	t->ahead = t->next > 0 ? t->ahead : 0;
+	return run(t->router, t->session, header, body, out);
+}
+
+void router_turn_end(struct router_turn *t)
+{
+	REQUIRE(open_turn == t);
+	open_turn = NULL;
 }
 
 static bool deliver_late(struct router *r)
@@ -259,11 +308,11 @@ static bool happen(struct stream *s, struct router *r)
 }
 
 static struct wire_limits limits = {.max_frame = 5000,
-                                    .max_connections = 10,
-                                    .handshake_ms = 1000000,
-                                    .outbox_bytes = 8000,
-                                    .send_bytes = 4000,
-                                    .resend_bytes = 1 << 20};
+    .max_connections = 10,
+    .handshake_ms = 1000000,
+    .outbox_bytes = 8000,
+    .send_bytes = 4000,
+    .resend_bytes = 1 << 20};
 
 static struct stream converse(struct server *server, bool marked, uint32_t cuts, wherry_span input)
 {
@@ -271,7 +320,7 @@ static struct stream converse(struct server *server, bool marked, uint32_t cuts,
 	int status = conn_open(server, &s, marked);
 	REQUIRE(status == WHERRY_OK || (status == WHERRY_ENOMEM && s.freed));
 	while (!s.freed && happen(&s, server->config.router))
-		;
+		REQUIRE(open_turn == NULL);
 	REQUIRE(s.freed); // it ended: nothing was forgotten half-way
 	REQUIRE(server->config.router->sessions == 0 && server->listed == 0 && server->alive == 0);
 	return s;
@@ -296,13 +345,23 @@ static void starve(struct server *server, bool marked, uint32_t cuts, wherry_spa
 	buffer_free(&s.output);
 }
 
+// Nothing is closed for being late, however slow the machine.
+static uint64_t no_time(void *self)
+{
+	(void)self;
+	return 1000000;
+}
+
 static struct server *make_server(void)
 {
+	static struct clock standing;
 	static struct router router;
 	static struct logger log = {.fd = -1};
 	struct server_config config = {.router = &router, .log = &log, .limits = &limits};
 	struct server *server;
-	REQUIRE(timers_open(&config.timers, &clock_system) == WHERRY_OK);
+	standing = clock_system;
+	standing.ticks_ns = no_time;
+	REQUIRE(timers_open(&config.timers, &standing) == WHERRY_OK);
 	REQUIRE(server_open(&server, &config) == WHERRY_OK);
 	return server;
 }
@@ -327,8 +386,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct stream pieces = converse(server, marked, cuts, buffer_span(&input));
 	// One that is closed for a fault may lose what had not left.
 	REQUIRE(whole.heard_out == pieces.heard_out);
-	REQUIRE(whole.heard_out ? whole.output.len == pieces.output.len
-	                        : whole.output.len >= pieces.output.len);
+	REQUIRE(whole.heard_out ? whole.output.len == pieces.output.len : whole.output.len >= pieces.output.len);
 	whole.output.len = pieces.output.len;
 	REQUIRE(span_equal(buffer_span(&whole.output), buffer_span(&pieces.output)));
 	if (data[1] % 4 == 0)

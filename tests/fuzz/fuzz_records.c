@@ -268,8 +268,8 @@ static void do_attempt(struct world *w)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const steps[])(struct world *) = {do_put,   do_run, do_pop,   do_del,
-	                                                do_patch, do_ask, do_clone, do_attempt};
+	static void (*const steps[])(struct world *) = {
+	    do_put, do_run, do_pop, do_del, do_patch, do_ask, do_clone, do_attempt};
 	static struct world w; // too large for the stack; empty at each beginning
 	w = (struct world){.records = records_new(), .at = data, .end = data + size};
 	REQUIRE(w.records != NULL);

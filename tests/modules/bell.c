@@ -43,7 +43,8 @@ static int32_t run_ring(void *self, wherry_call *call)
 	b.left--;
 	if (status == WHERRY_OK)
 		status = host->keys->put_head(call, 0, 0, head_of(&b));
-	return status == WHERRY_OK ? host->keys->set_alarm(call, 0, b.left > 0 ? call->now_ms + b.every_ms : 0) : status;
+	return status == WHERRY_OK ? host->keys->set_alarm(call, 0, b.left > 0 ? call->now_ms + b.every_ms : 0)
+				   : status;
 }
 
 static int32_t run_rung(void *self, wherry_call *call)

@@ -10,8 +10,7 @@ static int says(const char *word)
 {
 	wherry_value value;
 	context.host->option(context.owner, 0, &value);
-	return value.as.bytes.len == strlen(word) &&
-	       memcmp(value.as.bytes.ptr, word, value.as.bytes.len) == 0;
+	return value.as.bytes.len == strlen(word) && memcmp(value.as.bytes.ptr, word, value.as.bytes.len) == 0;
 }
 
 static int32_t load(const wherry_host *host, wherry_owner *owner, void **self, wherry_why *why)
@@ -47,15 +46,15 @@ static int32_t ping(void *self, wherry_call *call)
 static const wherry_command commands[] = {COMMAND("failing.ping", "read", 0, ping)};
 
 static const wherry_option options[] = {{.size = sizeof(wherry_option),
-                                         .kind = WHERRY_OPTION_TEXT,
-                                         .name = "when",
-                                         .preset = "load",
-                                         .help = "load, start, mute, odd or never",
-                                         .min = 1,
-                                         .max = 10}};
+    .kind = WHERRY_OPTION_TEXT,
+    .name = "when",
+    .preset = "load",
+    .help = "load, start, mute, odd or never",
+    .min = 1,
+    .max = 10}};
 
-static const wherry_module module = {HEAD("failing"), LIST(command, commands), LIST(option, options),
-                                     .load = load, .start = start};
+static const wherry_module module = {
+    HEAD("failing"), LIST(command, commands), LIST(option, options), .load = load, .start = start};
 
 const wherry_module *wherry_module_query(uint32_t host_abi)
 {

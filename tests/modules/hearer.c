@@ -70,8 +70,8 @@ static int32_t publish(void *self, wherry_call *call)
 {
 	(void)self;
 	uint64_t receivers = 0;
-	int32_t status = context.host->bus->publish(context.owner, call->args[0].as.bytes, call->args[1].raw,
-	                                            (wherry_span){NULL, 0}, &receivers);
+	int32_t status = context.host->bus->publish(
+	    context.owner, call->args[0].as.bytes, call->args[1].raw, (wherry_span){NULL, 0}, &receivers);
 	if (status != WHERRY_OK)
 		return context.host->fail(call, status, "publish refused it");
 	context.host->write->uinteger(call->reply, receivers);
@@ -113,10 +113,10 @@ static int32_t push(void *self, wherry_call *call)
 }
 
 static const wherry_arg publish_args[] = {ARG("topic", WHERRY_TEXT, 0), ARG("payload", WHERRY_ANY_KIND, 0)};
-static const wherry_arg emit_args[] = {ARG("topic", WHERRY_TEXT, 0), ARG("payload", WHERRY_ANY_KIND, 0),
-                                       ARG("fail", WHERRY_BOOL, WHERRY_ARG_OPTION)};
-static const wherry_arg push_args[] = {ARG("session", WHERRY_INT, 0), ARG("object", WHERRY_BYTES, 0),
-                                       ARG("hold", WHERRY_BOOL, WHERRY_ARG_OPTION)};
+static const wherry_arg emit_args[] = {
+    ARG("topic", WHERRY_TEXT, 0), ARG("payload", WHERRY_ANY_KIND, 0), ARG("fail", WHERRY_BOOL, WHERRY_ARG_OPTION)};
+static const wherry_arg push_args[] = {
+    ARG("session", WHERRY_INT, 0), ARG("object", WHERRY_BYTES, 0), ARG("hold", WHERRY_BOOL, WHERRY_ARG_OPTION)};
 
 static const wherry_command commands[] = {
     COMMAND("hearer.tell", "read", 0, tell),
@@ -131,8 +131,8 @@ static const wherry_listener listeners[] = {
     {.size = sizeof(wherry_listener), .filter = "echo.*", .help = "published again", .heard = heard_echo},
 };
 
-static const wherry_module module = {HEAD("hearer"), LIST(command, commands), LIST(listener, listeners),
-                                     .load = load, .session_ended = session_ended};
+static const wherry_module module = {
+    HEAD("hearer"), LIST(command, commands), LIST(listener, listeners), .load = load, .session_ended = session_ended};
 
 const wherry_module *wherry_module_query(uint32_t host_abi)
 {

@@ -42,11 +42,10 @@ int leaky_late(void)
 		return 2;
 	if (host->timer_start(owner, 0, 0, no_span, &timer) != WHERRY_ESHUTDOWN)
 		return 3;
-	if (host->timer_stop(owner, 1) != WHERRY_ESHUTDOWN ||
-	    host->option(owner, 0, &value) != WHERRY_ESHUTDOWN)
+	if (host->timer_stop(owner, 1) != WHERRY_ESHUTDOWN || host->option(owner, 0, &value) != WHERRY_ESHUTDOWN)
 		return 4;
-	if (host->bus->publish(owner, span_text("a"), (wherry_span){"\x01", 1}, (wherry_span){NULL, 0},
-	                       NULL) != WHERRY_ESHUTDOWN)
+	if (host->bus->publish(owner, span_text("a"), (wherry_span){"\x01", 1}, (wherry_span){NULL, 0}, NULL) !=
+	    WHERRY_ESHUTDOWN)
 		return 5;
 	host->log(owner, WHERRY_LOG_ERROR, "must not be seen");
 	host->metric_add(owner, 0, 1);

@@ -13,8 +13,7 @@ static int32_t ping(void *self, wherry_call *call)
 
 static const wherry_command commands[] = {COMMAND("needy.ping", "read", 0, ping)};
 
-static const wherry_module module = {HEAD("needy"), .needs = "counter", LIST(command, commands),
-                                     .load = load};
+static const wherry_module module = {HEAD("needy"), .needs = "counter", LIST(command, commands), .load = load};
 
 const wherry_module *wherry_module_query(uint32_t host_abi)
 {

@@ -42,35 +42,29 @@ static int32_t see(void *self, wherry_call *call)
 	return WHERRY_OK;
 }
 
-static const wherry_arg writes[] = {{.size = sizeof(wherry_arg),
-                                     .kinds = WHERRY_KEY_KINDS,
-                                     .flags = WHERRY_ARG_WRITE,
-                                     .name = "key",
-                                     .help = "a key"}};
-static const wherry_arg reads[] = {{.size = sizeof(wherry_arg),
-                                    .kinds = WHERRY_KEY_KINDS,
-                                    .flags = WHERRY_ARG_READ,
-                                    .name = "key",
-                                    .help = "a key"}};
+static const wherry_arg writes[] = {
+    {.size = sizeof(wherry_arg), .kinds = WHERRY_KEY_KINDS, .flags = WHERRY_ARG_WRITE, .name = "key", .help = "a key"}};
+static const wherry_arg reads[] = {
+    {.size = sizeof(wherry_arg), .kinds = WHERRY_KEY_KINDS, .flags = WHERRY_ARG_READ, .name = "key", .help = "a key"}};
 
 static const wherry_command commands[] = {
     {.size = sizeof(wherry_command),
-     .flags = WHERRY_CMD_WRITES,
-     .name = "other.make",
-     .help = "Makes one.",
-     .verb = "write",
-     .args = writes,
-     .arg_count = 1,
-     .arg_stride = sizeof(wherry_arg),
-     .run = make},
+	.flags = WHERRY_CMD_WRITES,
+	.name = "other.make",
+	.help = "Makes one.",
+	.verb = "write",
+	.args = writes,
+	.arg_count = 1,
+	.arg_stride = sizeof(wherry_arg),
+	.run = make},
     {.size = sizeof(wherry_command),
-     .name = "other.see",
-     .help = "Looks at one.",
-     .verb = "read",
-     .args = reads,
-     .arg_count = 1,
-     .arg_stride = sizeof(wherry_arg),
-     .run = see},
+	.name = "other.see",
+	.help = "Looks at one.",
+	.verb = "read",
+	.args = reads,
+	.arg_count = 1,
+	.arg_stride = sizeof(wherry_arg),
+	.run = see},
 };
 
 static const wherry_type types[] = {

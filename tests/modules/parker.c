@@ -54,8 +54,7 @@ static int32_t ticket_wait(void *self, wherry_call *call)
 static int32_t wake_last(void *self, wherry_call *call)
 {
 	(void)self;
-	context.host->write->integer(call->reply,
-	                             context.host->wake(context.owner, atomic_load(&last_ticket)));
+	context.host->write->integer(call->reply, context.host->wake(context.owner, atomic_load(&last_ticket)));
 	return WHERRY_OK;
 }
 

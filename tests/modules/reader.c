@@ -28,8 +28,7 @@ static int32_t flatten(void *self, wherry_call *call)
 static int32_t equal(void *self, wherry_call *call)
 {
 	(void)self;
-	context.host->write->integer(call->reply,
-	                             context.host->read->equal(call->args[0].raw, call->args[1].raw));
+	context.host->write->integer(call->reply, context.host->read->equal(call->args[0].raw, call->args[1].raw));
 	return WHERRY_OK;
 }
 
@@ -38,8 +37,7 @@ static int32_t canonical(void *self, wherry_call *call)
 {
 	(void)self;
 	char buffer[64];
-	size_t len = 0,
-	       room = call->args[1].kind == WHERRY_ABSENT ? sizeof(buffer) : (size_t)call->args[1].as.i;
+	size_t len = 0, room = call->args[1].kind == WHERRY_ABSENT ? sizeof(buffer) : (size_t)call->args[1].as.i;
 	int32_t status = context.host->read->canonical(&call->args[0], buffer, room, &len);
 	context.host->write->array(call->reply, 3);
 	context.host->write->integer(call->reply, status);
@@ -63,8 +61,8 @@ static int32_t garbage(void *self, wherry_call *call)
 
 static const wherry_arg one_args[] = {ARG("value", WHERRY_ANY_KIND, 0)};
 static const wherry_arg two_args[] = {ARG("a", WHERRY_ANY_KIND, 0), ARG("b", WHERRY_ANY_KIND, 0)};
-static const wherry_arg canonical_args[] = {ARG("key", WHERRY_ANY_KIND, 0),
-                                            ARG("room", WHERRY_INT, WHERRY_ARG_OPTIONAL)};
+static const wherry_arg canonical_args[] = {
+    ARG("key", WHERRY_ANY_KIND, 0), ARG("room", WHERRY_INT, WHERRY_ARG_OPTIONAL)};
 static const wherry_arg bytes_args[] = {ARG("bytes", WHERRY_BYTES, 0)};
 
 static const wherry_command commands[] = {

@@ -21,19 +21,16 @@ struct context {
 		.size = sizeof(wherry_command), .flags = (f), .name = (n), .help = "a command", .verb = (v), \
 		.run = (r)                                                                                   \
 	}
-#define COMMAND_ARGS(n, v, f, r, a)                                                                          \
-	{                                                                                                    \
-		.size = sizeof(wherry_command), .flags = (f), .name = (n), .help = "a command", .verb = (v), \
-		.args = (a), .arg_count = sizeof(a) / sizeof((a)[0]), .arg_stride = sizeof((a)[0]),          \
-		.run = (r)                                                                                   \
+#define COMMAND_ARGS(n, v, f, r, a)                                                                            \
+	{                                                                                                      \
+		.size = sizeof(wherry_command), .flags = (f), .name = (n), .help = "a command", .verb = (v),   \
+		.args = (a), .arg_count = sizeof(a) / sizeof((a)[0]), .arg_stride = sizeof((a)[0]), .run = (r) \
 	}
 
-#define LIST(member, list)                                                       \
-	.member##s = (list), .member##_count = sizeof(list) / sizeof((list)[0]), \
-	.member##_stride = sizeof((list)[0])
+#define LIST(member, list) \
+	.member##s = (list), .member##_count = sizeof(list) / sizeof((list)[0]), .member##_stride = sizeof((list)[0])
 
-#define HEAD(n) \
-	.size = sizeof(wherry_module), .abi = WHERRY_ABI, .abi_min = WHERRY_ABI, .name = (n), .version = "1.0"
+#define HEAD(n) .size = sizeof(wherry_module), .abi = WHERRY_ABI, .abi_min = WHERRY_ABI, .name = (n), .version = "1.0"
 
 static inline wherry_span span_text(const char *text)
 {

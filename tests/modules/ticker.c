@@ -49,8 +49,8 @@ static int32_t timer_start(void *self, wherry_call *call)
 {
 	(void)self;
 	uint64_t timer;
-	int32_t status = context.host->timer_start(context.owner, call->args[0].as.i, call->args[1].as.i,
-	                                           tick_span(), &timer);
+	int32_t status =
+	    context.host->timer_start(context.owner, call->args[0].as.i, call->args[1].as.i, tick_span(), &timer);
 	if (status == WHERRY_OK)
 		context.host->write->uinteger(call->reply, timer);
 	return status;
@@ -72,10 +72,8 @@ static int32_t wrong(void *self, wherry_call *call)
 	wherry_span no_request = {"\x93\x01\x02\x03", 4};
 	context.host->write->array(call->reply, 3);
 	context.host->write->integer(call->reply, context.host->submit(context.owner, no_request));
-	context.host->write->integer(call->reply,
-	                             context.host->timer_start(context.owner, 1, 0, no_request, NULL));
-	context.host->write->integer(call->reply,
-	                             context.host->timer_start(context.owner, -1, 0, tick_span(), NULL));
+	context.host->write->integer(call->reply, context.host->timer_start(context.owner, 1, 0, no_request, NULL));
+	context.host->write->integer(call->reply, context.host->timer_start(context.owner, -1, 0, tick_span(), NULL));
 	return WHERRY_OK;
 }
 

@@ -172,7 +172,7 @@ static void check_world(struct embed *b)
 	for (int waited = 0; stats(b).sessions != 0 || stats(b).parked != 0; waited++) {
 		if (waited == WAIT_MS)
 			fail_msg("left behind: %u sessions, %u parked requests", (unsigned)stats(b).sessions,
-			         (unsigned)stats(b).parked);
+			    (unsigned)stats(b).parked);
 		nap();
 	}
 }
@@ -296,8 +296,7 @@ static void compare(const char *line, char *got, const char *want, int is_patter
 	free(got);
 }
 
-void embed_expect(struct embed *b, const char *line, const char *want, int is_pattern, const char *file,
-                  int at)
+void embed_expect(struct embed *b, const char *line, const char *want, int is_pattern, const char *file, int at)
 {
 	compare(line, embed_call(b, line), want, is_pattern, file, at);
 }

@@ -63,12 +63,10 @@ void embed_wait_parked(struct embed *, unsigned count);
 #define expect(b, line, want) embed_expect((b), (line), (want), 0, __FILE__, __LINE__)
 #define expect_like(b, line, pattern) embed_expect((b), (line), (pattern), 1, __FILE__, __LINE__)
 #define expect_end(pending, want) embed_expect_text(embed_end(pending), (want), 0, __FILE__, __LINE__)
-#define expect_end_like(pending, pattern) \
-	embed_expect_text(embed_end(pending), (pattern), 1, __FILE__, __LINE__)
+#define expect_end_like(pending, pattern) embed_expect_text(embed_end(pending), (pattern), 1, __FILE__, __LINE__)
 // Calls until the answer matches the pattern; fails the test after 10 s.
 void embed_await_like(struct embed *, const char *line, const char *pattern);
-void embed_expect(struct embed *, const char *line, const char *want, int is_pattern, const char *file,
-                  int at);
+void embed_expect(struct embed *, const char *line, const char *want, int is_pattern, const char *file, int at);
 void embed_expect_text(char *got, const char *want, int is_pattern, const char *file, int at); // frees `got`
 
 // The path of a module: NAME.so of the build's modules, or of the test modules.  Lent until the next call.

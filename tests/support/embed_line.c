@@ -240,7 +240,7 @@ static void request(struct command_line *l, uint32_t id, struct buffer *frame)
 {
 	struct buffer params = {0}, options = {0};
 	struct wherry_out out = {.buffer = frame}, into_params = {.buffer = &params},
-	                  into_options = {.buffer = &options};
+			  into_options = {.buffer = &options};
 	uint32_t param_count = 0, option_count = 0;
 	blanks(l);
 	const char *method = l->at;

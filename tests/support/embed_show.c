@@ -163,9 +163,9 @@ static void show_error(FILE *out, const wherry_value *error)
 	assert_int_equal(text.kind, WHERRY_TEXT);
 	if (!span_equal(name.as.bytes, span_text(status_name((int)code.as.i))))
 		fail_msg("code %" PRId64 " is not named %.*s", code.as.i, (int)name.as.bytes.len,
-		         (const char *)name.as.bytes.ptr);
-	fprintf(out, "%.*s: %.*s", (int)name.as.bytes.len, (const char *)name.as.bytes.ptr,
-	        (int)text.as.bytes.len, (const char *)text.as.bytes.ptr);
+		    (const char *)name.as.bytes.ptr);
+	fprintf(out, "%.*s: %.*s", (int)name.as.bytes.len, (const char *)name.as.bytes.ptr, (int)text.as.bytes.len,
+	    (const char *)text.as.bytes.ptr);
 }
 
 static void show_response(FILE *out, const wherry_value *response)
@@ -174,8 +174,8 @@ static void show_response(FILE *out, const wherry_value *response)
 	wherry_value kind, id, error, result;
 	assert_int_equal(response->kind, WHERRY_LIST);
 	assert_int_equal(response->reserved0, 4);
-	assert_true(cursor_next(&c, &kind) && cursor_next(&c, &id) && cursor_next(&c, &error) &&
-	            cursor_next(&c, &result));
+	assert_true(
+	    cursor_next(&c, &kind) && cursor_next(&c, &id) && cursor_next(&c, &error) && cursor_next(&c, &result));
 	assert_int_equal(kind.as.i, REQUEST_RESPONSE);
 	if (error.kind != WHERRY_NIL)
 		show_error(out, &error);

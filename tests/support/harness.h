@@ -8,9 +8,14 @@
 //   t.stash key text          as push, but signals nobody
 //   t.nudge key count         signals so many, and changes nothing
 //   t.linger key ms           waits; once it is woken, it holds its thread for so long
+//   t.doze key ms             holds its thread, and its key, for so long
+//   t.found name              makes a namespace
+//   t.use name                the session's namespace from now on
+//   t.leave                   ends the session
 //   t.feign key               answers PARKED without park()
 //   t.revisions key count     writes the head; answers its revision so many times
 //   t.move from               pops from `from` and pushes to the key that the record names, by need()
+//   t.wander                  scans while it holds a needed key: a fault
 //   t.restless key            asks for one more key for ever
 //   t.fail key status         changes the key, then fails with that status
 //   t.silent key              changes the key and writes no answer
@@ -32,7 +37,7 @@ struct harness {
 	struct router *router;
 	struct logger log;
 	struct router_limits limits;
-	struct test_sink *sink;     // NULL: no log
+	struct test_sink *sink; // NULL: no log
 	struct command_owner owner;
 	uint32_t type;
 	atomic_uint_fast64_t ticket, published, ended;
@@ -45,7 +50,7 @@ struct peer {
 	pthread_mutex_t lock;
 	pthread_cond_t arrived;
 	struct late_frame *late, *late_last; // frames delivered later, oldest first
-	bool may_close;             // else a test fails when the router closes the session
+	bool may_close;                      // else a test fails when the router closes the session
 	atomic_bool closed;
 };
 
@@ -61,7 +66,7 @@ void peer_close(struct peer *);
 // Sends one frame (several requests: "t.set a 1 ; t.get a") and shows the answers that came at once, as embed.h does;
 // "late" if the frame is answered later, "" if nothing is answered.  free() it.
 char *peer_send(struct peer *, const char *line);
-char *peer_late(struct peer *);       // waits for the next late frame (10 s at most: fails the test), and shows it
+char *peer_late(struct peer *); // waits for the next late frame (10 s at most: fails the test), and shows it
 bool peer_has_late(struct peer *);
 // The same for bytes, and for tests in which allocations fail: what is written here is.
 enum frame_result peer_send_bytes(struct peer *, wherry_span frame, struct buffer *out);
@@ -70,17 +75,17 @@ bool peer_wait(struct peer *, int ms); // true: a late frame is there, or the se
 // So many requests are parked, within 10 s.
 void harness_wait_parked(struct harness *, unsigned count);
 
-#define EXPECT(peer, line, answer)                                                                             \
-	do {                                                                                                       \
-		char *got_ = peer_send(peer, line);                                             \
-		assert_string_equal(got_, answer);                                                                     \
-		free(got_);                                                                                            \
+#define EXPECT(peer, line, answer)                  \
+	do {                                        \
+		char *got_ = peer_send(peer, line); \
+		assert_string_equal(got_, answer);  \
+		free(got_);                         \
 	} while (0)
-#define EXPECT_LATE(peer, answer)                                                                              \
-	do {                                                                                                       \
-		char *got_ = peer_late(peer);                                                                          \
-		assert_string_equal(got_, answer);                                                                     \
-		free(got_);                                                                                            \
+#define EXPECT_LATE(peer, answer)                  \
+	do {                                       \
+		char *got_ = peer_late(peer);      \
+		assert_string_equal(got_, answer); \
+		free(got_);                        \
 	} while (0)
 
 #endif

@@ -93,8 +93,8 @@ void assert_sound(const struct records *r)
 }
 
 // The place gives the model's records from `at` on, at most `most` of them, and ends where they end.
-static void assert_walk(const struct records *r, struct records_place place, int direction,
-                        const struct model *m, size_t at, size_t most)
+static void assert_walk(
+    const struct records *r, struct records_place place, int direction, const struct model *m, size_t at, size_t most)
 {
 	wherry_span subkey, value;
 	for (; most > 0 && at < m->count; most--, at += direction < 0 ? SIZE_MAX : 1) {

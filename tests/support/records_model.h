@@ -24,7 +24,7 @@ void model_free(struct model *);
 void assert_sound(const struct records *); // no fault
 void assert_same(const struct records *, const struct model *);
 void assert_around(const struct records *, const struct model *,
-                   wherry_span subkey); // all that can be asked about it
+    wherry_span subkey); // all that can be asked about it
 
 void random_begin(uint64_t seed);
 uint64_t random_below(uint64_t bound);

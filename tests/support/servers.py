@@ -5,6 +5,7 @@ interface, and ends with the test.
         socket = broker.connect()
 """
 
+import atexit
 import os
 import shutil
 import signal
@@ -44,6 +45,7 @@ class Server:
         self.process = None
 
     def start(self):
+        atexit.register(self._end)  # Ctrl-C takes ways on which unittest cleans nothing up
         self.dir = tempfile.mkdtemp(prefix="wherry-test-")
         self.port = free_port()
         self.log = os.path.join(self.dir, "log")
@@ -94,6 +96,12 @@ class Server:
             sys.stderr.write(log)
             raise AssertionError(f"{self.peer}: a sanitizer reported")
         return status
+
+    def _end(self):
+        try:
+            self.stop()
+        except AssertionError as report:
+            print(report, file=sys.stderr)
 
     def __enter__(self):
         return self.start()

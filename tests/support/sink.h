@@ -22,7 +22,7 @@ struct test_sink *test_sink_new(void);
 void test_sink_free(struct test_sink *); // NULL does nothing.  After the store is closed
 const struct store_sink *test_sink_face(struct test_sink *);
 void test_sink_attach(struct test_sink *,
-                      struct store *); // after store_open(), before all else: logs the names
+    struct store *); // after store_open(), before all else: logs the names
 
 void test_sink_hold(struct test_sink *);
 void test_sink_release(struct test_sink *); // what was appended is durable now; what comes is held
@@ -31,7 +31,7 @@ void test_sink_fail(struct test_sink *);    // a flush failed: what is not durab
 // Held, but a thread makes durable what was appended, again and again; test_sink_free() or flow end it.
 void test_sink_thread(struct test_sink *);
 void test_sink_refuse(struct test_sink *,
-                      int status); // what reserve answers from now on: WHERRY_EFULL, WHERRY_OK ...
+    int status); // what reserve answers from now on: WHERRY_EFULL, WHERRY_OK ...
 
 uint64_t test_sink_units(struct test_sink *);  // appended so far
 uint64_t test_sink_wanted(struct test_sink *); // the highest LSN that flush was asked for

@@ -40,8 +40,7 @@ static int connect_tcp(const char *host_port)
 	char host[64];
 	unsigned port;
 	struct sockaddr_in to = {.sin_family = AF_INET};
-	if (sscanf(host_port, "%63[0-9.]:%u", host, &port) != 2 ||
-	    inet_pton(AF_INET, host, &to.sin_addr) != 1)
+	if (sscanf(host_port, "%63[0-9.]:%u", host, &port) != 2 || inet_pton(AF_INET, host, &to.sin_addr) != 1)
 		return -1;
 	to.sin_port = htons((uint16_t)port);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

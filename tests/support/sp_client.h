@@ -32,7 +32,7 @@ bool sp_write(struct sp_client *, const void *bytes, size_t len); // all of it; 
 // Sends a frame: for REQ `word` is the request id (the top bit is set), for PAIR1 the hop count.
 bool sp_send(struct sp_client *, uint32_t word, const void *body, size_t len);
 size_t sp_encode(const struct sp_client *, uint32_t word, const void *body, size_t len,
-                 uint8_t *into); // the frame's bytes
+    uint8_t *into); // the frame's bytes
 
 struct sp_message {
 	uint32_t word;       // as sp_send's; the top bit cleared
@@ -42,6 +42,6 @@ struct sp_message {
 
 enum sp_got sp_recv(struct sp_client *, struct sp_message *, int timeout_ms);
 enum sp_got sp_read_closed(struct sp_client *,
-                           int timeout_ms); // SP_CLOSED, SP_TIMEOUT; SP_GOT: bytes came instead
+    int timeout_ms); // SP_CLOSED, SP_TIMEOUT; SP_GOT: bytes came instead
 
 #endif

@@ -9,21 +9,21 @@
 
 // Made for these tests only; nobody else trusts it.
 static const char certificate[] = "-----BEGIN CERTIFICATE-----\n"
-                                  "MIIBfzCCASWgAwIBAgIUBW2Cdn4hr6eMmxHPYz4IUaT5nwEwCgYIKoZIzj0EAwIw\n"
-                                  "FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTAwMzIzNVoYDzIxMjYxMDI4\n"
-                                  "MDAzMjM1WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO\n"
-                                  "PQMBBwNCAATA22jwLNUNLNhx+aXHushxfdN3diOQCyY605JgtC+s+59XPtuH8WlN\n"
-                                  "/+dUj7fni5V6syf4cazF5zPAwZqvfLA9o1MwUTAdBgNVHQ4EFgQU0jtbGxQghs09\n"
-                                  "ULLs4EF9NLK8AxYwHwYDVR0jBBgwFoAU0jtbGxQghs09ULLs4EF9NLK8AxYwDwYD\n"
-                                  "VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiEArf3O/tzPATjj1EZR9u6H\n"
-                                  "m0XMV6YUrP13Su6fTQMjMfYCIDP4sgJsjeeVIhzLVlhucjUyapQgwwyKTKshkhmC\n"
-                                  "eQqq\n"
-                                  "-----END CERTIFICATE-----\n";
+				  "MIIBfzCCASWgAwIBAgIUBW2Cdn4hr6eMmxHPYz4IUaT5nwEwCgYIKoZIzj0EAwIw\n"
+				  "FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTAwMzIzNVoYDzIxMjYxMDI4\n"
+				  "MDAzMjM1WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO\n"
+				  "PQMBBwNCAATA22jwLNUNLNhx+aXHushxfdN3diOQCyY605JgtC+s+59XPtuH8WlN\n"
+				  "/+dUj7fni5V6syf4cazF5zPAwZqvfLA9o1MwUTAdBgNVHQ4EFgQU0jtbGxQghs09\n"
+				  "ULLs4EF9NLK8AxYwHwYDVR0jBBgwFoAU0jtbGxQghs09ULLs4EF9NLK8AxYwDwYD\n"
+				  "VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiEArf3O/tzPATjj1EZR9u6H\n"
+				  "m0XMV6YUrP13Su6fTQMjMfYCIDP4sgJsjeeVIhzLVlhucjUyapQgwwyKTKshkhmC\n"
+				  "eQqq\n"
+				  "-----END CERTIFICATE-----\n";
 static const char private_key[] = "-----BEGIN PRIVATE KEY-----\n"
-                                  "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg1AnLiSNR4ZGiXVzW\n"
-                                  "yNG6vXZDhI0y7Pnx6w8U9HfogYmhRANCAATA22jwLNUNLNhx+aXHushxfdN3diOQ\n"
-                                  "CyY605JgtC+s+59XPtuH8WlN/+dUj7fni5V6syf4cazF5zPAwZqvfLA9\n"
-                                  "-----END PRIVATE KEY-----\n";
+				  "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg1AnLiSNR4ZGiXVzW\n"
+				  "yNG6vXZDhI0y7Pnx6w8U9HfogYmhRANCAATA22jwLNUNLNhx+aXHushxfdN3diOQ\n"
+				  "CyY605JgtC+s+59XPtuH8WlN/+dUj7fni5V6syf4cazF5zPAwZqvfLA9\n"
+				  "-----END PRIVATE KEY-----\n";
 
 static void write_file(const char *path, const char *text)
 {
@@ -44,8 +44,7 @@ static void listen_on(struct wired *w, int which, const char *url)
 {
 	char cert[64], key[64], why[256] = "";
 	struct listen_options options = wired_options(w, cert, key);
-	int status =
-	    server_listen(w->server, url, &options, w->url[which], sizeof(w->url[which]), why, sizeof(why));
+	int status = server_listen(w->server, url, &options, w->url[which], sizeof(w->url[which]), why, sizeof(why));
 	if (status != WHERRY_OK)
 		fail_msg("%s: %s", url, why);
 }
@@ -53,13 +52,13 @@ static void listen_on(struct wired *w, int which, const char *url)
 void wired_open(struct wired *w)
 {
 	*w = (struct wired){.limits = {.max_frame = 1 << 20,
-	                               .max_connections = 5000,
-	                               .handshake_ms = 10000,
-	                               .outbox_bytes = 1 << 20,
-	                               .send_bytes = 256 << 10,
-	                               .stall_ms = 30000,
-	                               .resend_bytes = 64 << 20},
-	                    .dir = "/tmp/wired-XXXXXX"};
+				.max_connections = 5000,
+				.handshake_ms = 10000,
+				.outbox_bytes = 1 << 20,
+				.send_bytes = 256 << 10,
+				.stall_ms = 30000,
+				.resend_bytes = 64 << 20},
+	    .dir = "/tmp/wired-XXXXXX"};
 	harness_open(&w->h, false);
 	assert_non_null(mkdtemp(w->dir));
 	struct server_config config = {w->h.router, w->h.timers, &w->h.log, &w->limits};

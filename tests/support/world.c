@@ -26,10 +26,10 @@ void world_open(struct world *w, bool with_sink)
 	w->clock = (struct clock){on_unix_ms, on_ticks_ns, w};
 	w->sink = with_sink ? test_sink_new() : NULL;
 	struct store_config config = {.clock = &w->clock,
-	                              .sink = with_sink ? test_sink_face(w->sink) : NULL,
-	                              .hash_key = &key,
-	                              .next_due = on_next_due,
-	                              .arg = w};
+	    .sink = with_sink ? test_sink_face(w->sink) : NULL,
+	    .hash_key = &key,
+	    .next_due = on_next_due,
+	    .arg = w};
 	assert_ok(store_open(&w->store, &config));
 	if (with_sink)
 		test_sink_attach(w->sink, w->store);
@@ -69,8 +69,8 @@ void world_remove_all(struct world *w)
 		uint64_t gate = 0, cursor = 0;
 		int status;
 		do {
-			cursor = store_scan(w->store, ns, cursor, 100, TXN_ANY_TYPE, w->now_ms, remove_it,
-			                    NULL, &gate, &status);
+			cursor = store_scan(
+			    w->store, ns, cursor, 100, TXN_ANY_TYPE, w->now_ms, remove_it, NULL, &gate, &status);
 			assert_ok(status);
 		} while (cursor != 0);
 		assert_int_equal(store_keys(w->store, ns), 0);

@@ -29,14 +29,14 @@ static void info_tells_what_it_is(void **state)
 	char want[512];
 	expect(b, "counter.add a x ; counter.add b x", "1 ; 1");
 	snprintf(want, sizeof(want),
-	         "{\"version\": \"%s\", \"abi\": \"0.1\", \"pid\": %d, \"started_ms\": *, \"uptime_ms\": *, "
-	         "\"listeners\": [[][]], "
-	         "\"modules\": [[]\"sys\", \"session\", \"module\", \"ns\", \"counter\", \"parker\"], "
-	         "\"memory\": *, "
-	         "\"keys\": 2, \"namespaces\": 1, \"connections\": 0, \"sessions\": 1, \"parked\": 0, "
-	         "\"requests\": *, "
-	         "\"lsn\": 2, \"durable_lsn\": 2, \"read_only\": false}",
-	         wherry_version(), (int)getpid());
+	    "{\"version\": \"%s\", \"abi\": \"0.1\", \"pid\": %d, \"started_ms\": *, \"uptime_ms\": *, "
+	    "\"listeners\": [[][]], "
+	    "\"modules\": [[]\"sys\", \"session\", \"module\", \"ns\", \"counter\", \"parker\"], "
+	    "\"memory\": [1-9]*, "
+	    "\"keys\": 2, \"namespaces\": 1, \"connections\": 0, \"sessions\": 1, \"parked\": 0, "
+	    "\"requests\": *, "
+	    "\"lsn\": 2, \"durable_lsn\": 2, \"read_only\": false}",
+	    wherry_version(), (int)getpid());
 	expect_like(b, "sys.info", want);
 }
 
@@ -47,8 +47,7 @@ static void stats_count(void **state)
 	expect_like(b, "counter.get", "EARG: *");
 	expect_like(b, "counter.get [1] x", "EARG: *");
 	expect(b, "counter.get a x", "1");
-	expect_like(
-	    b, "sys.stats",
+	expect_like(b, "sys.stats",
 	    "{\"router\": {\"requests\": *}, \"wire\": {\"connections\": 0, *}, \"store\": {\"keys\": 1, "
 	    "*}, \"modules\": {\"counter.adds\": 1}, \"commands\": {\"counter.add\": {\"calls\": 1, "
 	    "\"errors\": 0}, \"counter.get\": {\"calls\": *}*}");
@@ -58,22 +57,21 @@ static void commands_describe_themselves(void **state)
 {
 	struct embed *b = *state;
 	expect(b, "sys.commands parker.signal",
-	       "[{\"name\": \"parker.signal\", \"module\": \"parker\", \"help\": \"a command\", \"verb\": "
-	       "\"write\", \"flags\": "
-	       "[\"writes\"], \"args\": [{\"name\": \"key\", \"kinds\": [\"int\", \"float\", \"str\", "
-	       "\"bin\", \"tuple\"], "
-	       "\"flags\": [\"write\"], \"help\": \"an argument\"}, {\"name\": \"count\", \"kinds\": "
-	       "[\"int\"], \"flags\": "
-	       "[\"optional\"], \"help\": \"an argument\"}]}]");
+	    "[{\"name\": \"parker.signal\", \"module\": \"parker\", \"help\": \"a command\", \"verb\": "
+	    "\"write\", \"flags\": "
+	    "[\"writes\"], \"args\": [{\"name\": \"key\", \"kinds\": [\"int\", \"float\", \"str\", "
+	    "\"bin\", \"tuple\"], "
+	    "\"flags\": [\"write\"], \"help\": \"an argument\"}, {\"name\": \"count\", \"kinds\": "
+	    "[\"int\"], \"flags\": "
+	    "[\"optional\"], \"help\": \"an argument\"}]}]");
 	expect_like(b, "sys.commands sys.config",
-	            "[[]{\"name\": \"sys.config\", \"module\": \"sys\", \"help\": \"*\", \"verb\": "
-	            "\"admin\", \"flags\": "
-	            "[[]\"parks\", \"admin\"], *}]");
+	    "[[]{\"name\": \"sys.config\", \"module\": \"sys\", \"help\": \"*\", \"verb\": "
+	    "\"admin\", \"flags\": "
+	    "[[]\"parks\", \"admin\"], *}]");
 	expect_like(b, "sys.commands counter", "*counter.add*counter.get*counter.loads*");
-	expect_like(b, "sys.commands",
-	            "*counter.add*module.list*ns.list*parker.wait*session.hello*sys.ping*");
-	expect(b, "sys.commands counter.ad",
-	       "ENOCMD: no command or module \"counter.ad\"; did you mean \"counter.add\"?");
+	expect_like(b, "sys.commands", "*counter.add*module.list*ns.list*parker.wait*session.hello*sys.ping*");
+	expect(
+	    b, "sys.commands counter.ad", "ENOCMD: no command or module \"counter.ad\"; did you mean \"counter.add\"?");
 	expect(b, "sys.commands zzzzzzzzzzzzzzz", "ENOCMD: no command or module \"zzzzzzzzzzzzzzz\"");
 }
 
@@ -94,8 +92,8 @@ static void config_shows_and_sets(void **state)
 {
 	struct embed *b = *state;
 	expect_like(b, "sys.config",
-	            "{\"data_dir\": \"\", *\"max_frame\": 16777216, *\"counter.step\": 1, \"counter.label\": "
-	            "\"none\", *}");
+	    "{\"data_dir\": \"\", *\"max_frame\": 16777216, *\"counter.step\": 1, \"counter.label\": "
+	    "\"none\", *}");
 	expect(b, "sys.config max_frame", "16777216");
 	expect(b, "sys.config max_frame 32MiB", "33554432");
 	expect(b, "sys.config max_frame 1048576", "1048576");
@@ -104,13 +102,13 @@ static void config_shows_and_sets(void **state)
 	expect(b, "sys.config log_level error", "\"error\"");
 	expect(b, "sys.config insecure", "false");
 	expect(b, "sys.config insecure true",
-	       "EARG: insecure can't change while the broker runs: set it in the configuration and restart");
-	expect(b, "sys.config max_fame",
-	       "EARG: there is no option \"max_fame\"; did you mean \"max_frame\"?");
-	expect(b, "sys.config max_fame 1",
-	       "EARG: there is no option \"max_fame\"; did you mean \"max_frame\"?");
+	    "EARG: insecure can't change while the broker runs: set it in the configuration and restart");
+	expect(b, "sys.config max_fame", "EARG: there is no option \"max_fame\"; did you mean \"max_frame\"?");
+	expect(b, "sys.config max_fame 1", "EARG: there is no option \"max_fame\"; did you mean \"max_frame\"?");
 	expect(b, "sys.config counter.nothing",
-	       "EARG: there is no option \"counter.nothing\": see sys.config, and module.list");
+	    "EARG: there is no option \"counter.nothing\": see sys.config, and module.list");
+	expect(b, "sys.config counter.lable",
+	    "EARG: there is no option \"counter.lable\"; did you mean \"counter.label\"?");
 	expect_like(b, "sys.config max_frame much", "EARG: max_frame: \"much\" is not a size: *");
 	expect_like(b, "sys.config max_frame 1.5", "EARG: argument \"value\" must be *");
 	expect(b, "sys.config \"a=b\" 1", "EARG: argument \"name\" is no option's name: see sys.config");
@@ -122,8 +120,8 @@ static void inspect_shows_how_a_key_is_kept(void **state)
 	struct embed *b = *state;
 	expect(b, "counter.add k x ; counter.add k y", "1 ; 1");
 	expect_like(b, "sys.inspect k",
-	            "{\"type\": \"counter.counter\", \"head\": b\"c\", \"records\": 2, \"revision\": 2, "
-	            "\"memory\": [1-9]*, \"deadline_ms\": null, \"alarm_ms\": null}");
+	    "{\"type\": \"counter.counter\", \"head\": b\"c\", \"records\": 2, \"revision\": 2, "
+	    "\"memory\": [1-9]*, \"deadline_ms\": null, \"alarm_ms\": null}");
 	expect(b, "sys.inspect nothing", "ENOKEY: no key \"nothing\"");
 	expect_like(b, "sys.inspect", "EARG: *");
 }
@@ -161,16 +159,15 @@ static void hello(void **state)
 	struct embed *b = *state;
 	char want[256];
 	snprintf(want, sizeof(want),
-	         "{\"session\": *, \"server\": \"wherry\", \"version\": \"%s\", \"protocol\": 1, \"limits\": "
-	         "{\"frame\": 16777216, *}}",
-	         wherry_version());
+	    "{\"session\": *, \"server\": \"wherry\", \"version\": \"%s\", \"protocol\": 1, \"limits\": "
+	    "{\"frame\": 16777216, *}}",
+	    wherry_version());
 	expect_like(b, "session.hello", want);
 	expect_like(b, "session.hello --client=tester --version=1", want);
 	expect_like(b, "session.info",
-	            "{\"session\": *, \"remote\": \"embedded\", \"client\": \"tester\", \"ns\": \"*\", "
-	            "\"duplex\": false, \"since_ms\": [1-9]*, \"parked\": 0}");
-	expect(b, "session.hello --client=\"a\\x80\"",
-	       "EARG: option \"client\" must be UTF-8 of at most 63 bytes");
+	    "{\"session\": *, \"remote\": \"embedded\", \"client\": \"tester\", \"ns\": \"*\", "
+	    "\"duplex\": false, \"since_ms\": [1-9]*, \"parked\": 0}");
+	expect(b, "session.hello --client=\"a\\x80\"", "EARG: option \"client\" must be UTF-8 of at most 63 bytes");
 	expect(b, "session.hello --version=2", "EUNSUPPORTED: this broker speaks version 1 of the protocol");
 }
 

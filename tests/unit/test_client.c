@@ -89,14 +89,14 @@ static void calls_are_answered(const char *url)
 	assert_int_equal(wherry_client_call(c, "sys.ping", NULL, 0, NULL, 0, &r), WHERRY_OK);
 	expect_result(&r, "\"PONG\"");
 	wherry_client_call(c, "kv.set",
-	                   BYTES("\x92\xa1"
-	                         "a\x93\x01\x02\xc0"),
-	                   BYTES("\x81\xa6ttl_ms\xcd\xea\x60"), &r);
+	    BYTES("\x92\xa1"
+		  "a\x93\x01\x02\xc0"),
+	    BYTES("\x81\xa6ttl_ms\xcd\xea\x60"), &r);
 	assert_int_equal(r.error.code, WHERRY_OK);
 	wherry_client_call(c, "kv.get",
-	                   BYTES("\x91\xa1"
-	                         "a"),
-	                   NULL, 0, &r);
+	    BYTES("\x91\xa1"
+		  "a"),
+	    NULL, 0, &r);
 	wherry_client_close(c);
 	expect_result(&r, "[1, 2, null]"); // it outlives the client
 	wherry_reply_free(&r);
@@ -145,17 +145,16 @@ static void what_cannot_be_sent_is_refused_here(void **state)
 		const char *method, *params, *options;
 		size_t params_len, options_len;
 	} cases[] = {
-	    {"", NULL, NULL, 0, 0},
-	    {"kv.get", "\x01", NULL, 1, 0},                 // no array
-	    {"kv.get", "\x92\x01", NULL, 2, 0},             // not whole
-	    {"kv.get", "\x91\x01\x02", NULL, 3, 0},         // more than one
-	    {"kv.get", "\x91\xc1", NULL, 2, 0},             // no msgpack
-	    {"kv.get", "\xdd\xff\xff\xff\xff", NULL, 5, 0}, // says more than there is
-	    {"kv.get", "\x90", "\x90", 1, 1},               // no map
+	    {"", NULL, NULL, 0, 0}, {"kv.get", "\x01", NULL, 1, 0}, // no array
+	    {"kv.get", "\x92\x01", NULL, 2, 0},                     // not whole
+	    {"kv.get", "\x91\x01\x02", NULL, 3, 0},                 // more than one
+	    {"kv.get", "\x91\xc1", NULL, 2, 0},                     // no msgpack
+	    {"kv.get", "\xdd\xff\xff\xff\xff", NULL, 5, 0},         // says more than there is
+	    {"kv.get", "\x90", "\x90", 1, 1},                       // no map
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		wherry_client_call(c, cases[i].method, cases[i].params, cases[i].params_len, cases[i].options,
-		                   cases[i].options_len, &r);
+		    cases[i].options_len, &r);
 		expect_error(&r, WHERRY_EARG, 1);
 	}
 	assert_int_equal(wherry_client_call(c, "sys.ping", NULL, 0, NULL, 0, &r), WHERRY_OK);

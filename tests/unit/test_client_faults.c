@@ -164,19 +164,12 @@ static void nobody_is_there(void **state)
 	(void)state;
 	wherry_client *c;
 	wherry_error error;
-	assert_int_equal(wherry_client_open("ipc:///tmp/wherry-no-such-socket", NULL, &c, &error),
-	                 WHERRY_EAGAIN);
+	assert_int_equal(wherry_client_open("ipc:///tmp/wherry-no-such-socket", NULL, &c, &error), WHERRY_EAGAIN);
 	assert_string_equal(error.text, "No such file or directory");
 	assert_int_equal(wherry_client_open("tcp://127.0.0.1:1", NULL, &c, &error), WHERRY_EAGAIN);
 	assert_string_equal(error.name, "EAGAIN");
-	const char *const wrong[] = {"",
-	                             "tcp://",
-	                             "localhost",
-	                             "http://localhost:80",
-	                             "tcp://localhost",
-	                             "tcp://:5",
-	                             "tcp://localhost:http",
-	                             "tls+tcp://localhost:1"};
+	const char *const wrong[] = {"", "tcp://", "localhost", "http://localhost:80", "tcp://localhost", "tcp://:5",
+	    "tcp://localhost:http", "tls+tcp://localhost:1"};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_int_equal(wherry_client_open(wrong[i], NULL, &c, NULL), WHERRY_EARG);
 }
@@ -249,8 +242,8 @@ static void answer_late(int fd)
 	receive_some(fd);
 	receive_some(fd);
 	send_frame(fd, BYTES("\x94\x01\x00\xc0\xa5"
-	                     "first\x94\x01\x01\xc0\xa6"
-	                     "second"));
+			     "first\x94\x01\x01\xc0\xa6"
+			     "second"));
 	wait_for_end(fd);
 }
 
@@ -276,11 +269,11 @@ static void notify_and_answer(int fd)
 {
 	receive_some(fd);
 	send_frame(fd, BYTES("\x93\x02\xa1"
-	                     "x\x91\x01\x93\x02\xa1"
-	                     "x\x91\x02\x93\x02\xa1"
-	                     "x\x91\x03"));
+			     "x\x91\x01\x93\x02\xa1"
+			     "x\x91\x02\x93\x02\xa1"
+			     "x\x91\x03"));
 	send_frame(fd, BYTES("\x94\x01\x00\xc0\xc3\x93\x02\xa1"
-	                     "x\x91\x04"));
+			     "x\x91\x04"));
 	wait_for_end(fd);
 }
 

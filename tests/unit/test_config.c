@@ -84,22 +84,22 @@ static void a_file_sets_everything(void **state)
 	(void)state;
 	wherry_config *c = fresh();
 	assert_int_equal(parse(c, "# a broker for two services\n"
-	                          "data_dir = \"/var/lib/wherry\"\n"
-	                          "max_frame = 32MiB\n"
-	                          "max_key = 512\n"
-	                          "idle_timeout = 5m\n"
-	                          "log_level = debug\n"
-	                          "listen \"tcp://0.0.0.0:1973\" { insecure = true }\n"
-	                          "listen \"tls+tcp://[::]:1974\" {\n"
-	                          "    tls_cert = \"cert.pem\"\n"
-	                          "    tls_key = \"key.pem\"\n"
-	                          "}\n"
-	                          "listen \"ipc:///run/w.sock\" { mode = 0600 }\n"
-	                          "module \"kv\" { max_value = 1MiB }\n"
-	                          "module \"/opt/hello.so\" { greeting = \"good day\" }\n"
-	                          "namespace \"orders\" { }\n"
-	                          "namespace \"audit\" { }\n"),
-	                 WHERRY_OK);
+				  "data_dir = \"/var/lib/wherry\"\n"
+				  "max_frame = 32MiB\n"
+				  "max_key = 512\n"
+				  "idle_timeout = 5m\n"
+				  "log_level = debug\n"
+				  "listen \"tcp://0.0.0.0:1973\" { insecure = true }\n"
+				  "listen \"tls+tcp://[::]:1974\" {\n"
+				  "    tls_cert = \"cert.pem\"\n"
+				  "    tls_key = \"key.pem\"\n"
+				  "}\n"
+				  "listen \"ipc:///run/w.sock\" { mode = 0600 }\n"
+				  "module \"kv\" { max_value = 1MiB }\n"
+				  "module \"/opt/hello.so\" { greeting = \"good day\" }\n"
+				  "namespace \"orders\" { }\n"
+				  "namespace \"audit\" { }\n"),
+	    WHERRY_OK);
 	assert_string_equal(config_text(c, "data_dir"), "/var/lib/wherry");
 	assert_int_equal(config_number(c, "max_frame"), 32 << 20);
 	assert_int_equal(config_number(c, "max_key"), 512);
@@ -129,8 +129,7 @@ static void later_sets_win(void **state)
 {
 	(void)state;
 	wherry_config *c = fresh();
-	assert_int_equal(parse(c, "max_connections = 5\nmax_connections = 6\nmodule \"kv\" { a = 1 }"),
-	                 WHERRY_OK);
+	assert_int_equal(parse(c, "max_connections = 5\nmax_connections = 6\nmodule \"kv\" { a = 1 }"), WHERRY_OK);
 	assert_int_equal(config_number(c, "max_connections"), 6);
 	assert_int_equal(wherry_config_set(c, "max_connections", "7"), WHERRY_OK);
 	assert_int_equal(config_number(c, "max_connections"), 7);
@@ -154,14 +153,13 @@ static void an_empty_file_changes_nothing(void **state)
 static void unknown_names_come_with_line_and_suggestion(void **state)
 {
 	(void)state;
-	expect_refused(
-	    "max_frame = 1MiB\n\nmax_conections = 10\n",
+	expect_refused("max_frame = 1MiB\n\nmax_conections = 10\n",
 	    "wherry.conf:3: there is no option \"max_conections\"; did you mean \"max_connections\"?");
 	expect_refused("frobnicate = 1", "wherry.conf:1: there is no option \"frobnicate\"");
 	expect_refused("listen \"tcp://127.0.0.1:1\" {\n  insecur = true\n}",
-	               "wherry.conf:2: a listener has no option \"insecur\"; did you mean \"insecure\"?");
-	expect_refused("listen \"tcp://127.0.0.1:1\" {\n  colour = blue\n}",
-	               "wherry.conf:2: a listener has no option \"colour\"");
+	    "wherry.conf:2: a listener has no option \"insecur\"; did you mean \"insecure\"?");
+	expect_refused(
+	    "listen \"tcp://127.0.0.1:1\" {\n  colour = blue\n}", "wherry.conf:2: a listener has no option \"colour\"");
 }
 
 static void wrong_values_come_with_their_line(void **state)
@@ -179,8 +177,20 @@ static void wrong_values_come_with_their_line(void **state)
 	    {"namespace \"a b\" { }", "wherry.conf:1: \"a b\" can't name a namespace"},
 	    {"namespace \"a\" { }\nnamespace \"a\" { }", "wherry.conf:2: found duplicate title 'a'"},
 	    {"module \"\" { }", "wherry.conf:1: a module is named by"},
-	    {"max_frame", "wherry.conf:1: premature end of file"},
-	    {"max_frame = \"1MiB", "wherry.conf:1: premature end of file"},
+	    {"max_frame", "wherry.conf:2: missing equal sign after option 'max_frame'"},
+	    {"max_frame = \"1MiB", "wherry.conf:3: premature end of file"},
+	    {"max_frame = 1MiB\n\"", "wherry.conf: a section, a text or a comment is not closed"},
+	    {"/* max_frame = 1MiB\n", "wherry.conf: a section, a text or a comment is not closed"},
+	    {"listen \"tcp://127.0.0.1:0\" {\n", "wherry.conf:3: the section listen is not closed: a } is missing"},
+	    {"namespace \"a\" {", "wherry.conf:2: the section namespace is not closed"},
+	    {"module \"kv\" {", "wherry.conf: a section, a text or a comment is not closed"},
+	    {"namespace \"a\" { x = 1 }", "wherry.conf:1: a namespace has no options"},
+	    {"listn \"tcp://[::1]:1\" { }",
+		"wherry.conf:1: there is no option \"listn\"; did you mean listen \"...\" { }?"},
+	    {"kv.max_value = 1MiB", "wherry.conf:1: there is no option \"kv.max_value\"; a module's is "
+				    "written module \"kv\" { max_value = ... }"},
+	    {"listen \"tls+tcp://[::1]:1\" { tls_cert = c }",
+		"wherry.conf:1: tls+tcp://[::1]:1 needs a certificate and its key"},
 	    {"max_frame = 1MiB\n}", "wherry.conf:2: unexpected closing brace"},
 	    {"module \"kv\" { a\n }", "wherry.conf:2: missing equal sign after option 'a'"},
 	};
@@ -236,11 +246,11 @@ static void the_public_calls_say_what_is_wrong(void **state)
 	(void)state;
 	wherry_config *c = fresh();
 	assert_int_equal(wherry_config_set(c, "max_fram", "1"), WHERRY_EARG);
-	assert_string_equal(wherry_config_why(c),
-	                    "there is no option \"max_fram\"; did you mean \"max_frame\"?");
+	assert_string_equal(wherry_config_why(c), "there is no option \"max_fram\"; did you mean \"max_frame\"?");
 	assert_int_equal(wherry_config_set(c, ".a", "1"), WHERRY_EARG);
 	assert_int_equal(wherry_config_set(c, "kv.", "1"), WHERRY_EARG);
 	assert_int_equal(wherry_config_listen(c, "localhost:1973"), WHERRY_EARG);
+	assert_int_equal(wherry_config_listen(c, "tls+tcp://127.0.0.1:0"), WHERRY_EARG);
 	assert_int_equal(wherry_config_module(c, ""), WHERRY_EARG);
 	assert_int_equal(c->listener_count + c->module_count + c->setting_count, 0);
 	wherry_config_free(c);
@@ -276,13 +286,38 @@ static void the_broker_wide_insecure_reaches_every_listener(void **state)
 	wherry_config_free(c);
 }
 
+static void a_listener_is_given_once_a_free_port_often(void **state)
+{
+	(void)state;
+	wherry_config *c = fresh();
+	assert_int_equal(wherry_config_listen(c, "tcp://127.0.0.1:0"), WHERRY_OK);
+	assert_int_equal(wherry_config_listen(c, "tcp://127.0.0.1:0"), WHERRY_OK);
+	assert_int_equal(wherry_config_listen(c, "tcp://127.0.0.1:1"), WHERRY_OK);
+	assert_int_equal(wherry_config_listen(c, "tcp://127.0.0.1:1"), WHERRY_EARG);
+	assert_string_equal(wherry_config_why(c), "tcp://127.0.0.1:1 is given twice");
+	assert_int_equal(c->listener_count, 3);
+	wherry_config_free(c);
+}
+
+static void a_file_may_name_the_environment(void **state)
+{
+	(void)state;
+	wherry_config *c = fresh();
+	setenv("WHERRY_TEST_DIR", "/srv/a", 1);
+	assert_int_equal(parse(c, "data_dir = \"${WHERRY_TEST_DIR}/b\""), WHERRY_OK);
+	assert_string_equal(config_text(c, "data_dir"), "/srv/a/b");
+	assert_int_equal(parse(c, "data_dir = '${WHERRY_TEST_DIR}'"), WHERRY_OK);
+	assert_string_equal(config_text(c, "data_dir"), "${WHERRY_TEST_DIR}");
+	unsetenv("WHERRY_TEST_DIR");
+	wherry_config_free(c);
+}
+
 static void a_copy_shares_nothing(void **state)
 {
 	(void)state;
 	wherry_config *c = fresh();
-	assert_int_equal(
-	    parse(c, "max_parked = 3\ndata_dir = \"/a\"\nmodule \"m\" { x = 1 }\nnamespace \"n\" { }\n"
-	             "listen \"tls+tcp://127.0.0.1:1\" { tls_cert = c tls_key = k }"),
+	assert_int_equal(parse(c, "max_parked = 3\ndata_dir = \"/a\"\nmodule \"m\" { x = 1 }\nnamespace \"n\" { }\n"
+				  "listen \"tls+tcp://127.0.0.1:1\" { tls_cert = c tls_key = k }"),
 	    WHERRY_OK);
 	wherry_config *copy = config_copy(c);
 	wherry_config_free(c);
@@ -317,7 +352,7 @@ static void every_failed_allocation_is_reported(void **state)
 		status = WHERRY_ENOMEM;
 		if (c != NULL)
 			status = parse(c, "data_dir = \"/a\"\nmodule \"m\" { x = 1 }\nnamespace \"n\" { }\n"
-			                  "listen \"tls+tcp://127.0.0.1:1\" { tls_cert = c tls_key = k }");
+					  "listen \"tls+tcp://127.0.0.1:1\" { tls_cert = c tls_key = k }");
 		if (status == WHERRY_OK && (copy = config_copy(c)) == NULL)
 			status = WHERRY_ENOMEM;
 		mem_may_alloc = NULL;
@@ -341,6 +376,8 @@ int main(void)
 	    cmocka_unit_test(the_public_calls_say_what_is_wrong),
 	    cmocka_unit_test(modules_are_listed_once_and_in_order),
 	    cmocka_unit_test(the_broker_wide_insecure_reaches_every_listener),
+	    cmocka_unit_test(a_listener_is_given_once_a_free_port_often),
+	    cmocka_unit_test(a_file_may_name_the_environment),
 	    cmocka_unit_test(a_copy_shares_nothing),
 	    cmocka_unit_test(every_failed_allocation_is_reported),
 	};

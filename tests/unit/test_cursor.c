@@ -43,8 +43,7 @@ static uint64_t walk(wherry_span bytes, unsigned depth)
 		assert_ptr_equal((const uint8_t *)v.raw.ptr + v.raw.len, c.at);
 		if (v.kind & (WHERRY_LIST | WHERRY_MAP | WHERRY_TUPLE)) {
 			uint64_t inside = walk(v.as.bytes, depth + 1);
-			assert_int_equal(inside,
-			                 v.kind == WHERRY_MAP ? 2 * (uint64_t)v.reserved0 : v.reserved0);
+			assert_int_equal(inside, v.kind == WHERRY_MAP ? 2 * (uint64_t)v.reserved0 : v.reserved0);
 		}
 	}
 	assert_ptr_equal(c.at, c.end);
@@ -212,10 +211,9 @@ static void names_the_fault_and_its_place(void **state)
 	refuse(BYTES("\x92\x01\xcd\x00"), &roomy, 2, "an object is cut short");
 	refuse(BYTES("\xc0\x91\xc1"), &roomy, 2, "the byte 0xc1 begins no object");
 	refuse(BYTES("\xa5hell"), &roomy, 0, "an object is cut short");
-	refuse(BYTES("\xd4\x01\x91\xc0"), &roomy, 2,
-	       "an array or map says more elements than the frame has bytes");
+	refuse(BYTES("\xd4\x01\x91\xc0"), &roomy, 2, "an array or map says more elements than the frame has bytes");
 	refuse(BYTES("\xd5\x01\x00\xa1z"), &roomy, 3,
-	       "an object is cut short"); // an element runs out of its tuple
+	    "an object is cut short"); // an element runs out of its tuple
 	refuse(BYTES("\xd4\x01\xc1"), &roomy, 2, "the byte 0xc1 begins no object");
 }
 
@@ -250,8 +248,7 @@ static wherry_span nested(struct buffer *b, unsigned levels, char how)
 	buffer_clear(b);
 	buffer_byte(b, 0);
 	for (unsigned i = 0; i < levels; i++) {
-		uint8_t front[6] = {0x91},
-		        ext[6] = {0xc9, 0, 0, (uint8_t)(b->len >> 8), (uint8_t)b->len, EXT_TUPLE};
+		uint8_t front[6] = {0x91}, ext[6] = {0xc9, 0, 0, (uint8_t)(b->len >> 8), (uint8_t)b->len, EXT_TUPLE};
 		size_t len = how == 'a' ? 1 : how == 'm' ? 2 : 6;
 		if (how == 'm')
 			front[0] = 0x81;
@@ -275,14 +272,13 @@ static void bounds_depth_exactly(void **state)
 		limits.depth = UINT32_MAX;
 		assert_int_equal(cursor_check(nested(&b, CODEC_DEPTH_MOST, *how), &limits, NULL, NULL), 1);
 		walk(buffer_span(&b), 0);
-		assert_int_equal(cursor_check(nested(&b, CODEC_DEPTH_MOST + 1, *how), &limits, NULL, NULL),
-		                 WHERRY_EARG);
+		assert_int_equal(
+		    cursor_check(nested(&b, CODEC_DEPTH_MOST + 1, *how), &limits, NULL, NULL), WHERRY_EARG);
 		limits.depth = 0;
 		assert_int_equal(cursor_check(nested(&b, 1, *how), &limits, NULL, NULL), WHERRY_EARG);
 		assert_int_equal(cursor_check(nested(&b, 0, *how), &limits, NULL, NULL), 1);
 	}
-	refuse(nested(&b, 3, 'a'), &(struct codec_limits){.depth = 2, .elements = 9}, 2,
-	       "values nest too deep");
+	refuse(nested(&b, 3, 'a'), &(struct codec_limits){.depth = 2, .elements = 9}, 2, "values nest too deep");
 	buffer_free(&b);
 }
 
@@ -307,24 +303,20 @@ static void bounds_elements_of_the_whole_frame(void **state)
 			assert_int_equal(cursor_check(cases[i].bytes, &limits, NULL, NULL), WHERRY_EARG);
 	}
 	refuse(BYTES("\xc0\x92\x01\x02"), &(struct codec_limits){.depth = 2, .elements = 1}, 1,
-	       "too many elements in one frame");
+	    "too many elements in one frame");
 }
 
 static void reads_envelopes_in_any_width(void **state)
 {
 	(void)state;
-	static const wherry_span arrays[] = {BYTES("\x92\x01\x02"), BYTES("\xdc\x00\x02\x01\x02"),
-	                                     BYTES("\xdd\x00\x00\x00\x02\x01\x02")};
-	static const wherry_span maps[] = {BYTES("\x81\x01\x02"), BYTES("\xde\x00\x01\x01\x02"),
-	                                   BYTES("\xdf\x00\x00\x00\x01\x01\x02")};
-	static const wherry_span sevens[] = {BYTES("\x07"),
-	                                     BYTES("\xcc\x07"),
-	                                     BYTES("\xd0\x07"),
-	                                     BYTES("\xcd\x00\x07"),
-	                                     BYTES("\xd3\x00\x00\x00\x00\x00\x00\x00\x07"),
-	                                     BYTES("\xcf\x00\x00\x00\x00\x00\x00\x00\x07")};
-	static const wherry_span texts[] = {BYTES("\xa2hi"), BYTES("\xd9\x02hi"), BYTES("\xda\x00\x02hi"),
-	                                    BYTES("\xdb\x00\x00\x00\x02hi")};
+	static const wherry_span arrays[] = {
+	    BYTES("\x92\x01\x02"), BYTES("\xdc\x00\x02\x01\x02"), BYTES("\xdd\x00\x00\x00\x02\x01\x02")};
+	static const wherry_span maps[] = {
+	    BYTES("\x81\x01\x02"), BYTES("\xde\x00\x01\x01\x02"), BYTES("\xdf\x00\x00\x00\x01\x01\x02")};
+	static const wherry_span sevens[] = {BYTES("\x07"), BYTES("\xcc\x07"), BYTES("\xd0\x07"), BYTES("\xcd\x00\x07"),
+	    BYTES("\xd3\x00\x00\x00\x00\x00\x00\x00\x07"), BYTES("\xcf\x00\x00\x00\x00\x00\x00\x00\x07")};
+	static const wherry_span texts[] = {
+	    BYTES("\xa2hi"), BYTES("\xd9\x02hi"), BYTES("\xda\x00\x02hi"), BYTES("\xdb\x00\x00\x00\x02hi")};
 	uint32_t count;
 	uint64_t number;
 	wherry_span text;
@@ -346,8 +338,7 @@ static void reads_envelopes_in_any_width(void **state)
 static void stays_where_it_is_on_another_kind(void **state)
 {
 	(void)state;
-	static const wherry_span others[] = {
-	    BYTES("\xc0"),     BYTES("\xff"),     BYTES("\xca\x00\x00\x00\x00"),
+	static const wherry_span others[] = {BYTES("\xc0"), BYTES("\xff"), BYTES("\xca\x00\x00\x00\x00"),
 	    BYTES("\xc4\x00"), BYTES("\xd0\xff"), BYTES("")};
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		struct cursor c = cursor_of(others[i]);

@@ -150,6 +150,30 @@ static void bombs_cost_little(void **state)
 	embed_close(b);
 }
 
+// Once it is warm, a get allocates nothing, and neither does a set of the same size: one a frame, or many.
+static void the_hot_path_allocates_nothing(void **state)
+{
+	(void)state;
+	struct embed *b = embed_open("kv");
+	wherry_session *s;
+	struct buffer one = {0}, many = {0};
+	size_t answer_len;
+	assert_int_equal(wherry_session_open(embed_broker(b), &s), WHERRY_OK);
+	embed_encode("kv.get key", &one);
+	embed_encode(
+	    "kv.set key \"sixty-four\" ; kv.get key ; kv.get nothing ; kv.get t(1, \"x\") ; kv.exists key", &many);
+	for (int i = 0; i < 3; i++) {
+		answer_of(s, many.data, many.len, &answer_len);
+		answer_of(s, one.data, one.len, &answer_len);
+	}
+	assert_int_equal(cost_of(s, one.data, one.len), 0);
+	assert_int_equal(cost_of(s, many.data, many.len), 0);
+	buffer_free(&one);
+	buffer_free(&many);
+	wherry_session_close(s);
+	embed_close(b);
+}
+
 // A million elements that no command takes: refused at the first.
 static void long_lists_of_wrong_arguments_cost_little(void **state)
 {
@@ -209,8 +233,8 @@ static void answers_of_a_frame_are_bounded(void **state)
 	strcpy(value + 30000, "\"");
 	expect(b, set, "1");
 	char *answer = embed_call(b, "kv.len big ; kv.get big ; kv.get big ; kv.get big ; kv.len big");
-	assert_non_null(strstr(answer,
-	    "ELIMIT: the answers of this frame are larger than max_answer: ask for less at a time, or use a scan ; 30000"));
+	assert_non_null(strstr(answer, "ELIMIT: the answers of this frame are larger than max_answer: ask for less at "
+				       "a time, or use a scan ; 30000"));
 	free(answer);
 	free(set);
 	embed_close(b);
@@ -224,6 +248,7 @@ int main(void)
 	    cmocka_unit_test(a_closed_session_answers_no_more),
 	    cmocka_unit_test(sessions_of_many_threads_lose_nothing),
 	    cmocka_unit_test(bombs_cost_little),
+	    cmocka_unit_test(the_hot_path_allocates_nothing),
 	    cmocka_unit_test(long_lists_of_wrong_arguments_cost_little),
 	    cmocka_unit_test(damaged_frames_are_answered),
 	    cmocka_unit_test(answers_of_a_frame_are_bounded),

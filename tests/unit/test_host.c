@@ -15,7 +15,7 @@ static void what_start_submits_waits_for_the_commands(void **state)
 	(void)state;
 	struct embed *b = embed_open("ticker");
 	embed_await_like(b, "ticker.ticks",
-	                 "3"); // two submits and a timer, from before the commands were in force
+	    "3"); // two submits and a timer, from before the commands were in force
 	expect_like(b, "module.show ticker", "*\"timers\": 0,*");
 	expect(b, "ticker.tick", "EDENIED: ticker.tick is for the broker itself");
 	embed_close(b);
@@ -31,8 +31,8 @@ static void timers_fire_and_stop(void **state)
 	char *once = embed_call(b, "ticker.start 3600000 0"), *often = embed_call(b, "ticker.start 1 1");
 	embed_await_like(b, "ticker.ticks", "[1-9][0-9]");
 	expect_like(b, "module.show ticker", "*\"timers\": 2,*");
-	embed_expect_text(embed_callf(b, "ticker.stop %s ; ticker.stop %s", often, once), "true ; true", 0,
-	                  __FILE__, __LINE__);
+	embed_expect_text(
+	    embed_callf(b, "ticker.stop %s ; ticker.stop %s", often, once), "true ; true", 0, __FILE__, __LINE__);
 	embed_expect_text(embed_callf(b, "ticker.stop %s", often), "ESTALE: *", 1, __FILE__, __LINE__);
 	expect_like(b, "module.show ticker", "*\"timers\": 0,*");
 	free(once);
@@ -200,8 +200,7 @@ static void notifications_are_pushed(void **state)
 	char *got = embed_show(buffer_span(&p->got));
 	assert_string_equal(got, "[2, \"news\", [7]], [2, \"news\", [7]]");
 	free(got);
-	snprintf(line, sizeof(line), "hearer.push %llu b\"\\x93\\x00\\x01\"",
-	         (unsigned long long)p->session.id);
+	snprintf(line, sizeof(line), "hearer.push %llu b\"\\x93\\x00\\x01\"", (unsigned long long)p->session.id);
 	expect(b, line, "-1");                        // no notification
 	expect(b, "hearer.push 999999 " NEWS, "-14"); // ESTALE
 	expect(b, "hearer.push 1 " NEWS, "-11");      // EUNSUPPORTED: an embedded session can't be pushed to
@@ -266,8 +265,7 @@ static void values_are_read(void **state)
 	expect(b, "reader.flatten t(true, 2)", "[1024, 2, 4]");
 	expect(b, "reader.flatten []", "[128]");
 	expect_like(b, "reader.flatten 7", "EARG: *");
-	expect(b, "reader.equal 1 1 ; reader.equal 1 1.0 ; reader.equal {a: 1, b: 2} {b: 2, a: 1}",
-	       "1 ; 0 ; 1");
+	expect(b, "reader.equal 1 1 ; reader.equal 1 1.0 ; reader.equal {a: 1, b: 2} {b: 2, a: 1}", "1 ; 0 ; 1");
 	embed_close(b);
 }
 
@@ -286,8 +284,7 @@ static void what_is_no_value_is_refused(void **state)
 {
 	(void)state;
 	struct embed *b = embed_open("reader");
-	static const char *const garbage[] = {"\\xc1", "\\x93\\x01", "\\x01\\x02",
-	                                      "\\xdd\\xff\\xff\\xff\\xff", ""};
+	static const char *const garbage[] = {"\\xc1", "\\x93\\x01", "\\x01\\x02", "\\xdd\\xff\\xff\\xff\\xff", ""};
 	for (size_t i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++) {
 		char line[64];
 		snprintf(line, sizeof(line), "reader.garbage b\"%s\"", garbage[i]);

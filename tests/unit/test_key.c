@@ -113,8 +113,8 @@ static void long_texts_keep_the_shortest_header(void **state)
 	static const size_t lengths[] = {0, 31, 32, 255, 256, 65535, 65536};
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		struct buffer wide = {0}, scratch = {0};
-		uint8_t head[5] = {0xdb, 0, (uint8_t)(lengths[i] >> 16), (uint8_t)(lengths[i] >> 8),
-		                   (uint8_t)lengths[i]};
+		uint8_t head[5] = {
+		    0xdb, 0, (uint8_t)(lengths[i] >> 16), (uint8_t)(lengths[i] >> 8), (uint8_t)lengths[i]};
 		buffer_append(&wide, head, 5);
 		for (size_t n = 0; n < lengths[i]; n++)
 			buffer_byte(&wide, 'k');
@@ -217,9 +217,9 @@ static void prints_keys_for_people(void **state)
 	} cases[] = {
 	    {BYTES("\xa4user"), "\"user\""},
 	    {BYTES("\xa8Gl\xc3\xbc"
-	           "ck\"\n"),
-	     "\"Gl\xc3\xbc"
-	     "ck\\\"\\n\""},
+		   "ck\"\n"),
+		"\"Gl\xc3\xbc"
+		"ck\\\"\\n\""},
 	    {BYTES("\xc4\x02\x00\xff"), "b\"\\x00\\xff\""},
 	    {BYTES("\xff"), "-1"},
 	    {BYTES("\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), "18446744073709551615"},
@@ -242,18 +242,18 @@ static void cuts_long_keys(void **state)
 	(void)state;
 	char text[8];
 	assert_string_equal(key_print(BYTES("\xa6"
-	                                    "abcdef"),
-	                              text, 8),
-	                    "\"abc...");
+					    "abcdef"),
+				text, 8),
+	    "\"abc...");
 	assert_string_equal(key_print(BYTES("\xa5"
-	                                    "abcde"),
-	                              text, 8),
-	                    "\"abcde\"");
+					    "abcde"),
+				text, 8),
+	    "\"abcde\"");
 	assert_string_equal(key_print(BYTES("\xa6"
-	                                    "ab\xc3\xbc"
-	                                    "cd"),
-	                              text, 8),
-	                    "\"ab...");
+					    "ab\xc3\xbc"
+					    "cd"),
+				text, 8),
+	    "\"ab...");
 	assert_string_equal(key_print(BYTES("\xc7\x05\x01\x01\x02\x03\x04\x05"), text, 8), "(1, ...");
 	assert_string_equal(key_print(BYTES("\xa1x"), text, 1), "");
 	assert_string_equal(key_print(BYTES("\xa1x"), text, 3), "\"x");

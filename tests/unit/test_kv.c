@@ -25,35 +25,11 @@ static int close_broker(void **state)
 static void values_come_back_as_they_were(void **state) // T1 T6 T9 T10 T11 T13 K11
 {
 	struct embed *b = *state;
-	static const char *const values[] = {"511",
-	                                     "-1",
-	                                     "3.14159",
-	                                     "\"Glücksburg\"",
-	                                     "b\"mel ott\"",
-	                                     "true",
-	                                     "false",
-	                                     "null",
-	                                     "t(1, 2, 3)",
-	                                     "[511, \"Glücksburg\", b\"mel ott\", 3.14159]",
-	                                     "time(1600000000, 0)",
-	                                     "time(1600000000, 123456000)",
-	                                     "t(1, t(2, 3))",
-	                                     "[1, [2, t()]]",
-	                                     "{\"a\": 1, b\"b\": [null]}",
-	                                     "+inf",
-	                                     "-inf",
-	                                     "+nan",
-	                                     "1e+300",
-	                                     "18446744073709551615",
-	                                     "-9223372036854775808",
-	                                     "b\"a\\x00b\"",
-	                                     "\"a\\x00b\"",
-	                                     "x(5, b\"own\")",
-	                                     "\"\"",
-	                                     "b\"\"",
-	                                     "[]",
-	                                     "{}",
-	                                     "t()"};
+	static const char *const values[] = {"511", "-1", "3.14159", "\"Glücksburg\"", "b\"mel ott\"", "true", "false",
+	    "null", "t(1, 2, 3)", "[511, \"Glücksburg\", b\"mel ott\", 3.14159]", "time(1600000000, 0)",
+	    "time(1600000000, 123456000)", "t(1, t(2, 3))", "[1, [2, t()]]", "{\"a\": 1, b\"b\": [null]}", "+inf",
+	    "-inf", "+nan", "1e+300", "18446744073709551615", "-9223372036854775808", "b\"a\\x00b\"", "\"a\\x00b\"",
+	    "x(5, b\"own\")", "\"\"", "b\"\"", "[]", "{}", "t()"};
 	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
 		free(embed_callf(b, "kv.set v %s", values[i]));
 		expect(b, "kv.get v", values[i]);
@@ -65,12 +41,12 @@ static void values_come_back_byte_for_byte(void **state)
 	struct embed *b = *state;
 	// 1 in nine bytes, a str with a needlessly long header, a map with a key twice
 	static const uint8_t set[] = "\x94\x00\x01\xa6kv.set\x92\xa1k\x93\xd3\0\0\0\0\0\0\0\1\xd9\1x\x82\xa1"
-	                             "a\1\xa1"
-	                             "a\2";
+				     "a\1\xa1"
+				     "a\2";
 	static const uint8_t get[] = "\x94\x00\x02\xa6kv.get\x91\xa1k";
 	static const uint8_t want[] = "\x94\x01\x02\xc0\x93\xd3\0\0\0\0\0\0\0\1\xd9\1x\x82\xa1"
-	                              "a\1\xa1"
-	                              "a\2";
+				      "a\1\xa1"
+				      "a\2";
 	wherry_session *session;
 	const void *answer;
 	size_t len;
@@ -85,18 +61,17 @@ static void values_come_back_byte_for_byte(void **state)
 static void every_kind_of_key_with_every_kind_of_value(void **state) // T2
 {
 	struct embed *b = *state;
-	static const char *const keys[] = {"\"mel ott homeruns\"", "b\"buffoon\"", "1001", "2.35813",
-	                                   "t(1, 2, 3)"};
-	static const char *const values[] = {"\"511\"", "b\"baz\"", "\"dalmations\"",
-	                                     "21.34",   "55",       "[1, 1, 2, 3, 5, 8, 13, 21]"};
+	static const char *const keys[] = {"\"mel ott homeruns\"", "b\"buffoon\"", "1001", "2.35813", "t(1, 2, 3)"};
+	static const char *const values[] = {
+	    "\"511\"", "b\"baz\"", "\"dalmations\"", "21.34", "55", "[1, 1, 2, 3, 5, 8, 13, 21]"};
 	for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
 		for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
 			free(embed_callf(b, "kv.set %s %s", keys[k], values[v]));
 			expectf(b, values[v], "kv.get %s", keys[k]);
 			expectf(b, "1", "kv.del %s", keys[k]);
 			expectf(b, "null", "kv.get %s", keys[k]);
-			char *answer = embed_callf(b, "kv.set %s %s ; kv.get %s ; kv.del %s ; kv.get %s",
-			                           keys[k], values[v], keys[k], keys[k], keys[k]);
+			char *answer = embed_callf(b, "kv.set %s %s ; kv.get %s ; kv.del %s ; kv.get %s", keys[k],
+			    values[v], keys[k], keys[k], keys[k]);
 			char *rest = strstr(answer, " ; "), *want = NULL;
 			assert_non_null(rest);
 			assert_true(asprintf(&want, " ; %s ; 1 ; null", values[v]) >= 0);
@@ -109,9 +84,8 @@ static void every_kind_of_key_with_every_kind_of_value(void **state) // T2
 static void some_kinds_are_no_keys(void **state) // T3 T4
 {
 	struct embed *b = *state;
-	static const char *const wrong[] = {
-	    "[1, 2, 3]",  "true",      "false", "null",       "{}", "time(0, 0)", "t(1, 2, 3, time(0, 0))",
-	    "t(1, true)", "t(1, [1])", "+nan",  "x(5, \"x\")"};
+	static const char *const wrong[] = {"[1, 2, 3]", "true", "false", "null", "{}", "time(0, 0)",
+	    "t(1, 2, 3, time(0, 0))", "t(1, true)", "t(1, [1])", "+nan", "x(5, \"x\")"};
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		char *answer = embed_callf(b, "kv.set %s 1", wrong[i]);
 		embed_expect_text(answer, "EARG: argument \"key\"*", 1, __FILE__, __LINE__);
@@ -127,8 +101,8 @@ static void similar_keys_are_different(void **state) // T12 T14
 {
 	struct embed *b = *state;
 	expect_like(b, "kv.mset 1 int 1.0 float \"1\" str b\"1\" bin \"\" empty b\"\" none", "[[]*]");
-	expect(b, "kv.mget 1 1.0 \"1\" b\"1\" \"\" b\"\"",
-	       "[\"int\", \"float\", \"str\", \"bin\", \"empty\", \"none\"]");
+	expect(
+	    b, "kv.mget 1 1.0 \"1\" b\"1\" \"\" b\"\"", "[\"int\", \"float\", \"str\", \"bin\", \"empty\", \"none\"]");
 	expect_like(b, "kv.set -0.0 zero", "[0-9]*");
 	expect(b, "kv.get 0.0", "\"zero\"");
 	expect(b, "kv.get 0", "null");
@@ -187,41 +161,12 @@ static void random_calls_agree_with_a_model(void **state) // K2
 static void wrong_calls_change_nothing(void **state) // K3 E4
 {
 	struct embed *b = *state;
-	static const char *const wrong[] = {"kv.get",
-	                                    "kv.get a b",
-	                                    "kv.set a",
-	                                    "kv.set a b c",
-	                                    "kv.mget",
-	                                    "kv.mset",
-	                                    "kv.mset a",
-	                                    "kv.mset a 1 b",
-	                                    "kv.del",
-	                                    "kv.exists",
-	                                    "kv.cas a 1",
-	                                    "kv.incr",
-	                                    "kv.append a",
-	                                    "kv.range a 0",
-	                                    "kv.patch a 0",
-	                                    "kv.scan",
-	                                    "kv.getall 1",
-	                                    "kv.count 1",
-	                                    "kv.clear 1",
-	                                    "kv.rename a",
-	                                    "kv.copy a",
-	                                    "kv.set a 1 --ttl-ms=soon",
-	                                    "kv.set a 1 --ttl-ms=1.5",
-	                                    "kv.set a 1 --ttl-ms=null",
-	                                    "kv.set a 1 --nx=1",
-	                                    "kv.set a 1 --colour=red",
-	                                    "kv.incr a one",
-	                                    "kv.append a 1",
-	                                    "kv.append a [1]",
-	                                    "kv.range a zero 1",
-	                                    "kv.scan start",
-	                                    "kv.scan 0 --limit=many",
-	                                    "kv.scan 0 --match=1",
-	                                    "kv.scan -1",
-	                                    "kv.get a --ns=nowhere"};
+	static const char *const wrong[] = {"kv.get", "kv.get a b", "kv.set a", "kv.set a b c", "kv.mget", "kv.mset",
+	    "kv.mset a", "kv.mset a 1 b", "kv.del", "kv.exists", "kv.cas a 1", "kv.incr", "kv.append a", "kv.range a 0",
+	    "kv.patch a 0", "kv.scan", "kv.getall 1", "kv.count 1", "kv.clear 1", "kv.rename a", "kv.copy a",
+	    "kv.set a 1 --ttl-ms=soon", "kv.set a 1 --ttl-ms=1.5", "kv.set a 1 --ttl-ms=null", "kv.set a 1 --nx=1",
+	    "kv.set a 1 --colour=red", "kv.incr a one", "kv.append a 1", "kv.append a [1]", "kv.range a zero 1",
+	    "kv.scan start", "kv.scan 0 --limit=many", "kv.scan 0 --match=1", "kv.scan -1", "kv.get a --ns=nowhere"};
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		char *answer = embed_call(b, wrong[i]);
 		if (strncmp(answer, "EARG: ", 6) != 0 && strncmp(answer, "ENOKEY: ", 8) != 0)
@@ -257,8 +202,8 @@ static void set_answers_the_old_value(void **state) // K6
 	expect_like(b, "kv.set k again --get --nx", "[[]null, \"world\"]");
 	expect_like(b, "kv.set none again --get --xx", "[[]null, null]");
 	expect(b, "kv.get k", "\"world\"");
-	expect_like(b, "other.make o ; kv.set o 1 --get",
-	            "true ; ETYPE: key \"o\" holds a other.thing, not a kv.value");
+	expect_like(
+	    b, "other.make o ; kv.set o 1 --get", "true ; ETYPE: key \"o\" holds a other.thing, not a kv.value");
 	expect(b, "kv.type o", "\"other.thing\"");
 }
 
@@ -274,11 +219,11 @@ static void set_at_a_revision(void **state)
 	uint64_t second = strtoull(answer, NULL, 10);
 	free(answer);
 	assert_true(second > first);
-	snprintf(want, sizeof want, "ECONFLICT: the key is at revision %" PRIu64 ", and rev is %" PRIu64,
-	         second, first);
+	snprintf(
+	    want, sizeof want, "ECONFLICT: the key is at revision %" PRIu64 ", and rev is %" PRIu64, second, first);
 	expectf(b, want, "kv.set k 3 --rev=%" PRIu64, first);
 	expect_like(b, "kv.set k 3 --rev=18446744073709551615 ; kv.get k",
-	            "ECONFLICT: the key is at revision *, and rev is 18446744073709551615 ; 2");
+	    "ECONFLICT: the key is at revision *, and rev is 18446744073709551615 ; 2");
 	expect_like(b, "kv.set k 3 --rev=-1", "EARG: rev can't be negative; 0 means *");
 	snprintf(want, sizeof want, "[2, %" PRIu64 ", null]", second);
 	expect(b, "kv.entry k", want);
@@ -303,9 +248,8 @@ static void set_replaces_any_type(void **state) // K10
 static void other_commands_want_a_value(void **state)
 {
 	struct embed *b = *state;
-	static const char *const calls[] = {
-	    "kv.get o",      "kv.entry o", "kv.mget a o",    "kv.cas o 1 2",   "kv.incr o",
-	    "kv.append o x", "kv.len o",   "kv.range o 0 1", "kv.patch o 0 x", "kv.del a o --get"};
+	static const char *const calls[] = {"kv.get o", "kv.entry o", "kv.mget a o", "kv.cas o 1 2", "kv.incr o",
+	    "kv.append o x", "kv.len o", "kv.range o 0 1", "kv.patch o 0 x", "kv.del a o --get"};
 	expect(b, "other.make o", "true");
 	free(embed_call(b, "kv.set a 1"));
 	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)

@@ -41,8 +41,7 @@ static void renaming(void **state)
 	expect(b, "kv.rename a a ; kv.rename a a --nx ; kv.get a", "true ; false ; 1");
 	expect(b, "kv.rename a b ; kv.mget a b", "true ; [null, 1]");
 	expect_like(b, "kv.entry b", "[[]1, [0-9]*, [0-9]*]"); // the deadline came along
-	expect(b, "kv.rename o b ; other.see b ; kv.exists o ; kv.count",
-	       "true ; [\"head\", 2] ; [false] ; 1");
+	expect(b, "kv.rename o b ; other.see b ; kv.exists o ; kv.count", "true ; [\"head\", 2] ; [false] ; 1");
 	expect(b, "kv.rename b fresh --nx ; other.see fresh", "true ; [\"head\", 2]");
 }
 
@@ -54,8 +53,8 @@ static void copying(void **state)
 	expect(b, "kv.copy a b --nx ; kv.get b", "false ; 2");
 	expect(b, "kv.copy a b ; kv.mget a b", "true ; [1, 1]");
 	expect_like(b, "kv.entry b", "[[]1, [0-9]*, [0-9]*]");
-	expect(b, "kv.copy a a ; kv.copy o a ; other.see a ; other.see o",
-	       "true ; true ; [\"head\", 2] ; [\"head\", 2]");
+	expect(
+	    b, "kv.copy a a ; kv.copy o a ; other.see a ; other.see o", "true ; true ; [\"head\", 2] ; [\"head\", 2]");
 	expect(b, "kv.incr b ; kv.get b ; kv.count", "2 ; 2 ; 3");
 }
 
@@ -98,15 +97,14 @@ static void scans_by_pattern_and_type(void **state)
 {
 	struct embed *b = *state;
 	expect(b, "kv.scan 0", "[0, []]");
-	free(embed_call(
-	    b, "kv.set apple 1 ; kv.set b\"apricot\" 2 ; kv.set banana 3 ; kv.set 5 4 ; other.make ape"));
+	free(embed_call(b, "kv.set apple 1 ; kv.set b\"apricot\" 2 ; kv.set banana 3 ; kv.set 5 4 ; other.make ape"));
 	expect(b, "kv.scan 0 --match=ban*", "[0, [\"banana\"]]");
 	expect(b, "kv.scan 0 --match=b\"?pp[k-m]e\"", "[0, [\"apple\"]]");
 	expect(b, "kv.scan 0 --match=ap* --type=other.thing", "[0, [\"ape\"]]");
 	expect(b, "kv.scan 0 --match=ap*e --type=kv.value", "[0, [\"apple\"]]");
 	expect(b, "kv.scan 0 --match=ap*t --values", "[0, [[b\"apricot\", 2]]]");
 	expect(b, "kv.scan 0 --match=\"5\" ; kv.scan 0 --type=no.such",
-	       "[0, []] ; [0, []]"); // ints match no pattern
+	    "[0, []] ; [0, []]"); // ints match no pattern
 	expect_like(b, "kv.scan 0 --match=*e --values --type=kv.value", "[[]0, [[][[]\"apple\", 1]]]");
 	expect_like(b, "kv.scan 0 --values --type=other.thing", "EARG: values *kv.value *");
 	expect_like(b, "kv.scan 0 --limit=0", "EARG: limit must be from 1 to kv.max_keys, 10000");
@@ -121,32 +119,12 @@ static void patterns(void **state)
 	static const struct {
 		const char *pattern, *key;
 		bool matches;
-	} cases[] = {{"", "", true},
-	             {"", "a", false},
-	             {"*", "", true},
-	             {"**", "abc", true},
-	             {"a*c", "abbc", true},
-	             {"a*c", "abbcd", false},
-	             {"*a*b*c*", "xaxbxc", true},
-	             {"*abc", "ababc", true},
-	             {"?", "", false},
-	             {"a?c", "abc", true},
-	             {"[a-c]x", "bx", true},
-	             {"[a-c]x", "dx", false},
-	             {"[^a-c]x", "dx", true},
-	             {"[^a-c]x", "ax", false},
-	             {"[a-]", "-", true},
-	             {"[]", "a", false},
-	             {"[^]", "a", true},
-	             {"\\\\*", "*", true},
-	             {"\\\\*", "a", false},
-	             {"[\\\\]]", "]", true},
-	             {"[a\\\\-z]", "m", false},
-	             {"[+-\\\\/]", ".", true},
-	             {"a[b", "a[b", false},
-	             {"a\\\\[b", "a[b", true},
-	             {"é", "é", true},
-	             {"??", "é", true}};
+	} cases[] = {{"", "", true}, {"", "a", false}, {"*", "", true}, {"**", "abc", true}, {"a*c", "abbc", true},
+	    {"a*c", "abbcd", false}, {"*a*b*c*", "xaxbxc", true}, {"*abc", "ababc", true}, {"?", "", false},
+	    {"a?c", "abc", true}, {"[a-c]x", "bx", true}, {"[a-c]x", "dx", false}, {"[^a-c]x", "dx", true},
+	    {"[^a-c]x", "ax", false}, {"[a-]", "-", true}, {"[]", "a", false}, {"[^]", "a", true}, {"\\\\*", "*", true},
+	    {"\\\\*", "a", false}, {"[\\\\]]", "]", true}, {"[a\\\\-z]", "m", false}, {"[+-\\\\/]", ".", true},
+	    {"a[b", "a[b", false}, {"a\\\\[b", "a[b", true}, {"é", "é", true}, {"??", "é", true}};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		free(embed_callf(b, "kv.clear ; kv.set \"%s\" 1", cases[i].key));
 		char *answer = embed_callf(b, "kv.scan 0 --match=\"%s\"", cases[i].pattern), want[32];
@@ -169,8 +147,7 @@ static void hostile_patterns_cost_little(void **state)
 		at += (size_t)sprintf(line + at, "*a");
 	strcpy(line + at, "b");
 	expect(b, line, "[0, []]");
-	expectf(b, "ELIMIT: match takes too long on a key; use fewer stars", "kv.scan 0 --match=*%.1000sb",
-	        letters);
+	expectf(b, "ELIMIT: match takes too long on a key; use fewer stars", "kv.scan 0 --match=*%.1000sb", letters);
 	expectf(b, "EARG: match is longer than 1024 bytes", "kv.scan 0 --match=*%s", letters);
 	memset(letters, '*', 1024);
 	sprintf(line, "kv.scan 0 --match=%s", letters);
@@ -185,7 +162,7 @@ static void listing_all(void **state) // K7
 	expect(b, "kv.getall --match=u1", "[[\"u1\", 5]]");
 	expect(b, "kv.getall --limit=1 --match=u2", "[[\"u2\", 9]]"); // the limit is of what is answered
 	expect(b, "kv.getall --limit=2 --match=u?",
-	       "ELIMIT: there are more than 2 such keys; raise limit, or walk with kv.scan");
+	    "ELIMIT: there are more than 2 such keys; raise limit, or walk with kv.scan");
 	int found = 0;
 	char *answer = embed_call(b, "kv.getall --limit=4");
 	static const char *const pairs[] = {"[\"u1\", 5]", "[\"u2\", 9]", "[\"u3\", 23]", "[7, \"seven\"]"};
@@ -222,20 +199,16 @@ static void namespaces_are_apart(void **state)
 static void limits_are_told(void **state)
 {
 	(void)state;
-	static const char *const options[] = {"kv.max_value=2KiB", "kv.max_answer=3KiB", "kv.max_keys=5",
-	                                      NULL};
+	static const char *const options[] = {"kv.max_value=2KiB", "kv.max_answer=3KiB", "kv.max_keys=5", NULL};
 	struct embed *b = embed_open_with("kv", options);
 	char text[2045];
 	memset(text, 'x', sizeof text - 1);
 	text[sizeof text - 1] = 0;
 	free(embed_callf(b, "kv.set a %s ; kv.set b %s", text, text)); // 2044 bytes and a header of 3
-	expectf(b, "ELIMIT: the value would have 2049 bytes, more than kv.max_value, 2048", "kv.set c %sxx",
-	        text);
-	expect_like(b, "kv.append a xx",
-	            "ELIMIT: the value would have 205? bytes, more than kv.max_value, 2048");
+	expectf(b, "ELIMIT: the value would have 2049 bytes, more than kv.max_value, 2048", "kv.set c %sxx", text);
+	expect_like(b, "kv.append a xx", "ELIMIT: the value would have 205? bytes, more than kv.max_value, 2048");
 	expect_like(b, "kv.patch a 2044 xx", "ELIMIT: *kv.max_value*");
-	expectf(b, "ELIMIT: the value would have 2049 bytes, more than kv.max_value, 2048",
-	        "kv.mset d 1 c %sxx", text);
+	expectf(b, "ELIMIT: the value would have 2049 bytes, more than kv.max_value, 2048", "kv.mset d 1 c %sxx", text);
 	expect_like(b, "kv.cas a x y ; kv.exists c d ; kv.len a", "[[]false, * ; [[]false, false] ; 2044");
 	expect_like(b, "kv.mget a a", "ELIMIT: *kv.max_answer, 3072 bytes*");
 	expect_like(b, "kv.del a b --get", "ELIMIT: *kv.max_answer*");

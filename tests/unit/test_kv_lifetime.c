@@ -27,7 +27,7 @@ static void keys_expire(void **state) // E1 E3 E5
 	expect_like(b, "kv.get veni ; kv.entry veni", "\"vidi\" ; [[]\"vidi\", [0-9]*, [0-9]*]");
 	embed_await(b, "kv.count", "2"); // nobody reads it
 	expect(b, "kv.get soon ; kv.exists soon ; kv.entry soon ; kv.type soon ; kv.mget soon stays",
-	       "null ; [false] ; null ; null ; [null, 1]");
+	    "null ; [false] ; null ; null ; [null, 1]");
 	expect_like(b, "kv.set soon 2 --xx ; kv.set soon 2 --nx", "null ; [0-9]*"); // E5: created
 	expect_like(b, "kv.entry soon", "[[]2, [0-9]*, null]");
 }
@@ -70,8 +70,7 @@ static void wrong_lifetimes_store_nothing(void **state) // E4
 	expect(b, "kv.set a 1 --ttl_ms=0", "EARG: ttl_ms must be positive");
 	expect(b, "kv.set a 1 --ttl_ms=-5", "EARG: ttl_ms must be positive");
 	expect_like(b, "kv.set a 1 --ttl_ms=9223372036854775807", "EARG: ttl_ms is too large*");
-	expect_like(b, "kv.set a 1 --ttl_ms=5 --at_ms=5",
-	            "EARG: ttl_ms, at_ms and keep_ttl exclude each other; *");
+	expect_like(b, "kv.set a 1 --ttl_ms=5 --at_ms=5", "EARG: ttl_ms, at_ms and keep_ttl exclude each other; *");
 	expect_like(b, "kv.set a 1 --ttl_ms=5 --keep_ttl", "EARG: ttl_ms, at_ms and keep_ttl *");
 	expect(b, "kv.exists a", "[false]");
 }

@@ -35,8 +35,7 @@ static void counting(void **state) // 3.6
 		char want[128];
 		snprintf(want, sizeof want, "%" PRId64 " ; %" PRId64 " ; %" PRId64, n - 1, n - 1, -n);
 		free(embed_call(b, "kv.del w"));
-		expectf(b, want, "kv.incr w %" PRId64 " ; kv.get w ; kv.incr w -%" PRId64, n - 1,
-		        n + (n - 1));
+		expectf(b, want, "kv.incr w %" PRId64 " ; kv.get w ; kv.incr w -%" PRId64, n - 1, n + (n - 1));
 	}
 }
 
@@ -52,7 +51,7 @@ static void counting_fails_without_a_change(void **state) // 3.6
 	expect(b, "kv.incr low -1", "ELIMIT: the sum leaves the range of int64; the value stays");
 	expect(b, "kv.mget top low", "[9223372036854775807, -9223372036854775808]");
 	expect_like(b, "kv.set u 18446744073709551615 ; kv.incr u",
-	            "[0-9]* ; ELIMIT: the value is beyond int64; it can't be counted");
+	    "[0-9]* ; ELIMIT: the value is beyond int64; it can't be counted");
 	expect_like(b, "kv.incr t 18446744073709551615", "EARG: argument \"by\"*");
 	expect(b, "kv.incr t +inf", "ELIMIT: the sum is no finite float64; the value stays");
 	expect(b, "kv.incr t +nan", "ELIMIT: the sum is no finite float64; the value stays");
@@ -69,8 +68,8 @@ static void appending(void **state) // T10 T14
 	expect(b, "kv.append b b\"\\x00\\xff\" ; kv.append b text ; kv.get b", "2 ; 6 ; b\"\\x00\\xfftext\"");
 	expect(b, "kv.append e \"\" ; kv.exists e ; kv.get e", "0 ; [true] ; \"\"");
 	expect(b, "kv.append s \"\" ; kv.len s ; kv.len missing", "8 ; 8 ; 0");
-	expect_like(b, "kv.set n 5 ; kv.append n 5x",
-	            "[0-9]* ; EARG: the key's value is an int; only a str or a bin *");
+	expect_like(
+	    b, "kv.set n 5 ; kv.append n 5x", "[0-9]* ; EARG: the key's value is an int; only a str or a bin *");
 	expect_like(b, "kv.len n", "EARG: the key's value is an int; *");
 	expect(b, "kv.get n", "5");
 }
@@ -108,19 +107,10 @@ static void ranges(void **state) // L3, over bytes
 	free(embed_call(b, "kv.set k xyabcde"));
 	static const struct {
 		const char *range, *want;
-	} cases[] = {{"0 2", "b\"xya\""},
-	             {"-3 -1", "b\"cde\""},
-	             {"0 -2", "b\"xyabcd\""},
-	             {"1 -3", "b\"yabc\""},
-	             {"-100 1", "b\"xy\""},
-	             {"5 2", "b\"\""},
-	             {"0 100", "b\"xyabcde\""},
-	             {"6 6", "b\"e\""},
-	             {"7 7", "b\"\""},
-	             {"0 -8", "b\"\""},
-	             {"-8 -8", "b\"\""},
-	             {"-9223372036854775808 9223372036854775807", "b\"xyabcde\""},
-	             {"9223372036854775807 -9223372036854775808", "b\"\""}};
+	} cases[] = {{"0 2", "b\"xya\""}, {"-3 -1", "b\"cde\""}, {"0 -2", "b\"xyabcd\""}, {"1 -3", "b\"yabc\""},
+	    {"-100 1", "b\"xy\""}, {"5 2", "b\"\""}, {"0 100", "b\"xyabcde\""}, {"6 6", "b\"e\""}, {"7 7", "b\"\""},
+	    {"0 -8", "b\"\""}, {"-8 -8", "b\"\""}, {"-9223372036854775808 9223372036854775807", "b\"xyabcde\""},
+	    {"9223372036854775807 -9223372036854775808", "b\"\""}};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		expectf(b, cases[i].want, "kv.range k %s", cases[i].range);
 	expect(b, "kv.range missing 0 -1", "b\"\"");
@@ -145,9 +135,12 @@ static void patches(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    CASE(counting),  CASE(counting_fails_without_a_change),
-	    CASE(appending), CASE(growing_through_all_headers),
-	    CASE(ranges),    CASE(patches),
+	    CASE(counting),
+	    CASE(counting_fails_without_a_change),
+	    CASE(appending),
+	    CASE(growing_through_all_headers),
+	    CASE(ranges),
+	    CASE(patches),
 	};
 	return cmocka_run_group_tests_name("kv_parts", tests, NULL, NULL);
 }

@@ -57,10 +57,8 @@ static const char *said(void)
 static void writes_time_level_event_and_pairs(void **state)
 {
 	(void)state;
-	log_event(&lg, WHERRY_LOG_INFO, "listening", "url", "tcp://127.0.0.1:1973", "limit", LOG_NUMBER(-5),
-	          NULL);
-	assert_string_equal(said(),
-	                    "2023-11-14T22:13:20.123Z info listening url=tcp://127.0.0.1:1973 limit=-5\n");
+	log_event(&lg, WHERRY_LOG_INFO, "listening", "url", "tcp://127.0.0.1:1973", "limit", LOG_NUMBER(-5), NULL);
+	assert_string_equal(said(), "2023-11-14T22:13:20.123Z info listening url=tcp://127.0.0.1:1973 limit=-5\n");
 	log_event(&lg, WHERRY_LOG_ERROR, "stopped", NULL);
 	assert_string_equal(said(), "2023-11-14T22:13:20.123Z error stopped\n");
 }
@@ -98,8 +96,8 @@ static void no_value_can_forge_a_line(void **state)
 	    {"\xff\xc3", "\"\\xff\\xc3\""},
 	    {"Gl\xc3\xbc"
 	     "ck",
-	     "Gl\xc3\xbc"
-	     "ck"},
+		"Gl\xc3\xbc"
+		"ck"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		log_event(&lg, WHERRY_LOG_INFO, "e", "v", cases[i].value, NULL);
@@ -118,8 +116,8 @@ static void a_long_value_leaves_room_for_the_others(void **state)
 	log_event(&lg, WHERRY_LOG_INFO, "e", "long", value, "short", "y", NULL);
 	const char *line = said();
 	assert_non_null(strstr(line, "xxx... short=y\n"));
-	log_event(&lg, WHERRY_LOG_INFO, "e", "1", value, "2", value, "3", value, "4", value, "5", value, "6",
-	          value, "7", value, "8", value, "9", value, NULL);
+	log_event(&lg, WHERRY_LOG_INFO, "e", "1", value, "2", value, "3", value, "4", value, "5", value, "6", value,
+	    "7", value, "8", value, "9", value, NULL);
 	line = said();
 	assert_true(strlen(line) <= 4096);
 	assert_string_equal(line + strlen(line) - 4, "...\n");
@@ -153,8 +151,7 @@ static void lines_of_threads_do_not_mix(void **state)
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	int lines = 0;
-	static const char sample[] =
-	    "2023-11-14T22:13:20.123Z info said who=a text=\"the quick brown fox\"\n";
+	static const char sample[] = "2023-11-14T22:13:20.123Z info said who=a text=\"the quick brown fox\"\n";
 	for (const char *at = said(); *at != '\0'; at += sizeof(sample) - 1, lines++) {
 		assert_memory_equal(at, sample, strlen("2023-11-14T22:13:20.123Z info said who="));
 		assert_memory_equal(at + 40, sample + 40, sizeof(sample) - 1 - 40);
@@ -175,31 +172,11 @@ static void names_of_levels(void **state)
 static void tells_utf8_from_other_bytes(void **state)
 {
 	(void)state;
-	static const char *const good[] = {"",
-	                                   "plain text of some length",
-	                                   "\xc2\x80",
-	                                   "\xdf\xbf",
-	                                   "\xe0\xa0\x80",
-	                                   "\xed\x9f\xbf",
-	                                   "\xee\x80\x80",
-	                                   "\xef\xbf\xbf",
-	                                   "\xf0\x90\x80\x80",
-	                                   "\xf4\x8f\xbf\xbf",
-	                                   "eight by\xc3\xbc"};
-	static const char *const bad[] = {"\x80",
-	                                  "\xc0\x80",
-	                                  "\xc1\xbf",
-	                                  "\xc2",
-	                                  "\xe0\x9f\xbf",
-	                                  "\xed\xa0\x80",
-	                                  "\xe2\x82",
-	                                  "\xf0\x8f\xbf\xbf",
-	                                  "\xf4\x90\x80\x80",
-	                                  "\xf5\x80\x80\x80",
-	                                  "\xff",
-	                                  "eight by\xc3",
-	                                  "1234567\xff",
-	                                  "\xe2\x28\xa1"};
+	static const char *const good[] = {"", "plain text of some length", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
+	    "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "eight by\xc3\xbc"};
+	static const char *const bad[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xc2", "\xe0\x9f\xbf", "\xed\xa0\x80",
+	    "\xe2\x82", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "eight by\xc3",
+	    "1234567\xff", "\xe2\x28\xa1"};
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		assert_true(text_is_utf8(span_text(good[i])));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

@@ -41,12 +41,12 @@ static void a_module_serves(void **state)
 	expect(b, "counter.add k a 2 ; counter.get k a ; counter.get k b", "7 ; 7 ; 0");
 	expect(b, "counter.loads", "1");
 	expect_like(b, "module.list",
-	            "*{\"name\": \"counter\", \"version\": \"1.0\", \"abi\": \"0.1\", \"builtin\": false, "
-	            "\"commands\": 4, \"state\": \"running\"}]");
+	    "*{\"name\": \"counter\", \"version\": \"1.0\", \"abi\": \"0.1\", \"builtin\": false, "
+	    "\"commands\": 4, \"state\": \"running\"}]");
 	expect_like(b, "module.show counter",
-	            "{\"name\": \"counter\", *\"path\": \"/*/tests/modules/counter.so\", \"needs\": "
-	            "null, \"types\": 1, \"reloads\": 0, *\"options\": {\"step\": \"1\", \"label\": "
-	            "\"none\", \"size\": \"64KiB\"}, \"metrics\": {\"adds\": 2}}");
+	    "{\"name\": \"counter\", *\"path\": \"/*/tests/modules/counter.so\", \"needs\": "
+	    "null, \"types\": 1, \"reloads\": 0, *\"options\": {\"step\": \"1\", \"label\": "
+	    "\"none\", \"size\": \"64KiB\"}, \"metrics\": {\"adds\": 2}}");
 	embed_close(b);
 }
 
@@ -72,20 +72,19 @@ static void what_can_not_be_served_is_refused_with_a_reason(void **state)
 	REFUSES(b, "nosymbol", "EARG: file \"%s\" is no module: it has no wherry_module_query()");
 	REFUSES(b, "refuses", "EARG: file \"%s\": the module does not serve this broker's ABI 0.1");
 	REFUSES(b, "oldabi",
-	        "EARG: file \"%s\": the module is built for ABI 0.2; this broker serves exactly 0.1, since "
-	        "before 1.0 each minor version is another: build it again");
-	expect(b, load_line("counter"),
-	       "EEXIST: module \"counter\" is loaded already: module.reload takes its file anew");
+	    "EARG: file \"%s\": the module is built for ABI 0.2; this broker serves exactly 0.1, since "
+	    "before 1.0 each minor version is another: build it again");
+	expect(
+	    b, load_line("counter"), "EEXIST: module \"counter\" is loaded already: module.reload takes its file anew");
 	expect(b, load_line("failing"), "EIO: module \"failing\": load: there is no moon tonight");
 	expect_like(b, "module.load /dev/null", "EDENIED: file \"/dev/null\" is no regular file");
 	expect_like(b, "module.load /nowhere/x.so", "ENOKEY: no file \"/nowhere/x.so\"");
 	expect_like(b, "module.load ./nowhere.so", "ENOKEY: no file \"./nowhere.so\" (looked in \"/*\")");
-	expect_like(b, "module.load nowhere",
-	            "ENOKEY: no module \"nowhere\": there is no file \"nowhere.so\" in \"/*\"");
+	expect_like(
+	    b, "module.load nowhere", "ENOKEY: no module \"nowhere\": there is no file \"nowhere.so\" in \"/*\"");
 	expect(b, "module.load Not-A-Name",
-	       "EARG: \"Not-A-Name\" is neither a module's name, [a-z][a-z0-9_]{0,31}, nor a path");
-	expect(b, "module.load \"\"",
-	       "EARG: argument \"path\" must be 1 to 4095 bytes of UTF-8 without a zero");
+	    "EARG: \"Not-A-Name\" is neither a module's name, [a-z][a-z0-9_]{0,31}, nor a path");
+	expect(b, "module.load \"\"", "EARG: argument \"path\" must be 1 to 4095 bytes of UTF-8 without a zero");
 	expect(b, "counter.add k a", "1"); // nothing of this hurt
 	embed_close(b);
 }
@@ -100,8 +99,8 @@ static void by_name_from_the_module_directory(void **state)
 	struct embed *b = embed_open_with("", options);
 	expect(b, "counter.loads", "1");
 	expect(b, "module.load parker", "true");
-	expect_like(b, "module.load impostor",
-	            "EARG: file \"*/impostor.so\" holds module \"counter\", not \"impostor\"");
+	expect_like(
+	    b, "module.load impostor", "EARG: file \"*/impostor.so\" holds module \"counter\", not \"impostor\"");
 	embed_close(b);
 }
 
@@ -123,14 +122,11 @@ static void opens_not(const char *module, const char *name, const char *value, i
 static void what_load_and_start_say_is_told(void **state)
 {
 	(void)state;
-	opens_not("failing", "failing.when", "load", WHERRY_EIO,
-	          "module \"failing\": load: there is no moon tonight");
-	opens_not("failing", "failing.when", "start", WHERRY_EAGAIN,
-	          "module \"failing\": start: the road is closed");
-	opens_not("failing", "failing.when", "mute", WHERRY_EUNSUPPORTED,
-	          "module \"failing\": load: not supported");
+	opens_not("failing", "failing.when", "load", WHERRY_EIO, "module \"failing\": load: there is no moon tonight");
+	opens_not("failing", "failing.when", "start", WHERRY_EAGAIN, "module \"failing\": start: the road is closed");
+	opens_not("failing", "failing.when", "mute", WHERRY_EUNSUPPORTED, "module \"failing\": load: not supported");
 	opens_not("failing", "failing.when", "odd", WHERRY_EINTERNAL,
-	          "module \"failing\": load: a fault in the broker or a module");
+	    "module \"failing\": load: a fault in the broker or a module");
 	struct embed *b = embed_open_with("failing", (const char *[]){"failing.when=never", NULL});
 	expect(b, "failing.ping", "\"it did not fail\"");
 	embed_close(b);
@@ -151,11 +147,10 @@ static void needs_are_kept(void **state)
 	(void)state;
 	struct embed *b = opened("");
 	expect(b, load_line("needy"),
-	       "ENOKEY: module \"needy\" needs module \"counter\", which is not loaded: load it first");
+	    "ENOKEY: module \"needy\" needs module \"counter\", which is not loaded: load it first");
 	expect(b, load_line("counter"), "true");
 	expect(b, load_line("needy"), "true");
-	expect(b, "module.unload counter",
-	       "EARG: module \"counter\" is needed by module \"needy\": unload that first");
+	expect(b, "module.unload counter", "EARG: module \"counter\" is needed by module \"needy\": unload that first");
 	expect(b, "module.reload counter", "true"); // its name stays
 	expect(b, "needy.ping", "\"needy\"");
 	expect(b, "module.unload needy ; module.unload counter", "true ; true");
@@ -170,8 +165,7 @@ static void built_ins_stay(void **state)
 	(void)state;
 	struct embed *b = opened("");
 	expect(b, "module.unload sys", "EARG: module \"sys\" is built in: it can't be unloaded or reloaded");
-	expect(b, "module.reload module",
-	       "EARG: module \"module\" is built in: it can't be unloaded or reloaded");
+	expect(b, "module.reload module", "EARG: module \"module\" is built in: it can't be unloaded or reloaded");
 	expect(b, "module.unload nothing", "ENOKEY: no module \"nothing\" is loaded");
 	embed_close(b);
 }
@@ -208,18 +202,16 @@ static void a_file_that_others_may_write_is_refused(void **state)
 	struct embed *b = opened("");
 	char *path = copy_of("counter");
 	assert_int_equal(chmod(path, 0775), 0);
-	REFUSES(b, path,
-	        "EDENIED: file \"%s\" may be written by others than its owner (mode 0775): chmod go-w it");
+	REFUSES(b, path, "EDENIED: file \"%s\" may be written by others than its owner (mode 0775): chmod go-w it");
 	assert_int_equal(chmod(path, 0757), 0);
-	REFUSES(b, path,
-	        "EDENIED: file \"%s\" may be written by others than its owner (mode 0757): chmod go-w it");
+	REFUSES(b, path, "EDENIED: file \"%s\" may be written by others than its owner (mode 0757): chmod go-w it");
 	assert_int_equal(chmod(path, 0755), 0);
 	expect(b, load_line(path), "true");
 	if (geteuid() == 0) {
 		assert_int_equal(chown(path, 12345, 0), 0);
 		expect_like(b, "module.reload counter",
-		            "EDENIED: file \"*\" belongs to user 12345: it must be root's, or user 0's, whom "
-		            "the broker runs as");
+		    "EDENIED: file \"*\" belongs to user 12345: it must be root's, or user 0's, whom "
+		    "the broker runs as");
 		expect(b, "counter.loads", "1");
 	}
 	embed_close(b);
@@ -255,13 +247,12 @@ static void two_brokers_have_statics_of_their_own(void **state)
 static void options_come_from_the_configuration(void **state)
 {
 	(void)state;
-	struct embed *b =
-	    embed_open_with("counter", (const char *[]){"counter.step=7", "counter.size=1MiB", NULL});
+	struct embed *b = embed_open_with("counter", (const char *[]){"counter.step=7", "counter.size=1MiB", NULL});
 	expect(b, "counter.options", "[7, \"none\", 1048576, 0]");
 	expect(b, "counter.add k a", "7");
 	embed_close(b);
 	opens_not("counter", "counter.step", "0", WHERRY_EARG,
-	          "module \"counter\": option step: \"0\" is out of bounds: allowed is 1 to 1000");
+	    "module \"counter\": option step: \"0\" is out of bounds: allowed is 1 to 1000");
 }
 
 static void hot_options_change_while_it_runs(void **state)
@@ -273,11 +264,10 @@ static void hot_options_change_while_it_runs(void **state)
 	expect(b, "sys.config counter.label \"a b\"", "\"a b\"");
 	expect(b, "counter.options", "[10, \"a b\", 65536, 2]");
 	expect(b, "counter.add k a", "10");
-	expect(b, "sys.config counter.step 5000",
-	       "EARG: step: \"5000\" is out of bounds: allowed is 1 to 1000");
+	expect(b, "sys.config counter.step 5000", "EARG: step: \"5000\" is out of bounds: allowed is 1 to 1000");
 	expect(b, "sys.config counter.size 1MiB",
-	       "EARG: option \"counter.size\" can't change while the module runs: set it "
-	       "in the configuration and reload the module");
+	    "EARG: option \"counter.size\" can't change while the module runs: set it "
+	    "in the configuration and reload the module");
 	expect(b, "sys.config counter.colour red", "EARG: option \"counter.colour\" is unknown");
 	expect(b, "sys.config nobody.colour red", "EARG: no module \"nobody\" with options is loaded");
 	expect(b, "module.reload counter", "true"); // what was set stays
@@ -310,11 +300,9 @@ static void a_module_that_does_not_drain_goes_on(void **state)
 {
 	(void)state;
 	struct embed *b = opened("stubborn,parker");
-	expect(b, "module.unload stubborn",
-	       "ETIMEOUT: module \"stubborn\" did not drain (ETIMEOUT): it stays loaded");
+	expect(b, "module.unload stubborn", "ETIMEOUT: module \"stubborn\" did not drain (ETIMEOUT): it stays loaded");
 	expect(b, "stubborn.ping", "\"still here\"");
-	expect(b, "module.reload stubborn",
-	       "ETIMEOUT: module \"stubborn\" did not drain (ETIMEOUT): it stays loaded");
+	expect(b, "module.reload stubborn", "ETIMEOUT: module \"stubborn\" did not drain (ETIMEOUT): it stays loaded");
 	expect(b, "stubborn.ping", "\"still here\"");
 	expect_like(b, "module.show stubborn", "*\"state\": \"running\"*\"reloads\": 0,*");
 	expect(b, "stubborn.yield", "true");
@@ -366,8 +354,8 @@ static int unload_poorly(struct modules *modules, char *why, size_t room)
 }
 
 // Answers how many allocations could fail before it succeeded.
-static long until_it_succeeds(struct embed *b, int (*work)(struct modules *, char *, size_t),
-                              const char *meanwhile, const char *want)
+static long until_it_succeeds(
+    struct embed *b, int (*work)(struct modules *, char *, size_t), const char *meanwhile, const char *want)
 {
 	struct poverty p = {.b = b, .work = work, .status = WHERRY_ENOMEM};
 	long tries = 0;

@@ -23,7 +23,7 @@ static json_t *load(void)
 		snprintf(path, sizeof(path), "%s/msgpack/msgpack-test-suite.json", vectors);
 	else
 		snprintf(path, sizeof(path), "%s/../shared/vectors/msgpack/msgpack-test-suite.json",
-		         source != NULL ? source : ".");
+		    source != NULL ? source : ".");
 	json_t *suite = json_load_file(path, 0, NULL);
 	if (suite == NULL)
 		printf("SKIPPED: no msgpack test suite at %s (WHERRY_VECTORS names its folder)\n", path);
@@ -96,7 +96,7 @@ static void pack_case(wherry_out *out, json_t *test)
 		pack_ext(out, (int32_t)json_integer_value(json_array_get(it, 0)), buffer_span(&bytes));
 	} else if ((it = json_object_get(test, "timestamp")) != NULL) {
 		pack_timestamp(out, json_integer_value(json_array_get(it, 0)),
-		               (uint32_t)json_integer_value(json_array_get(it, 1)));
+		    (uint32_t)json_integer_value(json_array_get(it, 1)));
 	} else if ((it = json_object_get(test, "bignum")) != NULL) {
 		const char *digits = json_string_value(it);
 		if (digits[0] == '-')
@@ -105,8 +105,7 @@ static void pack_case(wherry_out *out, json_t *test)
 			pack_uint(out, strtoull(digits, NULL, 10));
 	} else {
 		const char *name;
-		json_object_foreach(test, name, it) if (strcmp(name, "msgpack") != 0) return pack_json(out,
-		                                                                                       it);
+		json_object_foreach(test, name, it) if (strcmp(name, "msgpack") != 0) return pack_json(out, it);
 	}
 	buffer_free(&bytes);
 }

@@ -89,12 +89,12 @@ static void says_what_is_malformed(void **state)
 	(void)state;
 	struct option_spec spec = spec_of(WHERRY_OPTION_SIZE, 0, 0);
 	refuse(&spec, "64K",
-	       "limit: \"64K\" is not a size: bytes, or a whole number with kB, MB, GB, TB, KiB, MiB, GiB or "
-	       "TiB, as in 64KiB");
+	    "limit: \"64K\" is not a size: bytes, or a whole number with kB, MB, GB, TB, KiB, MiB, GiB or "
+	    "TiB, as in 64KiB");
 	spec = spec_of(WHERRY_OPTION_DURATION, 0, 0);
 	refuse(&spec, "fast",
-	       "limit: \"fast\" is not a duration: milliseconds, or a whole number with ms, s, m, h or d, as "
-	       "in 30s");
+	    "limit: \"fast\" is not a duration: milliseconds, or a whole number with ms, s, m, h or d, as "
+	    "in 30s");
 	spec = spec_of(WHERRY_OPTION_INT, 0, 0);
 	refuse(&spec, "7x", "limit: \"7x\" is not a whole number");
 	spec = spec_of(WHERRY_OPTION_BOOL, 0, 0);
@@ -105,24 +105,14 @@ static void says_what_is_malformed(void **state)
 static void refuses_numbers_that_are_none(void **state)
 {
 	(void)state;
-	static const char *const sizes[] = {"",
-	                                    " 1",
-	                                    "1 ",
-	                                    "-1",
-	                                    "+1",
-	                                    "0x10",
-	                                    "1.5GiB",
-	                                    "KiB",
-	                                    "1 KiB",
-	                                    "9223372036854775808",
-	                                    "9007199254740992KiB",
-	                                    "8388608TiB"};
+	static const char *const sizes[] = {"", " 1", "1 ", "-1", "+1", "0x10", "1.5GiB", "KiB", "1 KiB",
+	    "9223372036854775808", "9007199254740992KiB", "8388608TiB"};
 	static const char *const ints[] = {
 	    "", "-", "--1", "+1", "1e3", "-9223372036854775809", "9223372036854775808", "1k"};
 	char why[200];
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct option_spec size = spec_of(WHERRY_OPTION_SIZE, 0, 0),
-		                   duration = spec_of(WHERRY_OPTION_DURATION, 0, 0);
+				   duration = spec_of(WHERRY_OPTION_DURATION, 0, 0);
 		struct option_value value = {0};
 		assert_int_equal(option_parse(&size, sizes[i], &value, why, sizeof(why)), WHERRY_EARG);
 		assert_int_equal(option_parse(&duration, sizes[i], &value, why, sizeof(why)), WHERRY_EARG);

@@ -158,12 +158,12 @@ static void answers_an_error_with_code_name_and_text(void **state)
 	struct pack_error e = {.status = WHERRY_ETYPE, .text = "no", .retry_ms = -1, .index = -1};
 	pack_error_response(&buffer, true, 7, &e);
 	expect(BYTES("\x94\x01\x07\x94\xfe\xa5"
-	             "ETYPE\xa2no\xc0\xc0"));
+		     "ETYPE\xa2no\xc0\xc0"));
 	e.text = NULL;
 	pack_error_response(&buffer, false, 7, &e);
 	struct wherry_out other = {.buffer = &(struct buffer){0}};
 	pack_raw(&other, BYTES("\x94\x01\xc0\x94\xfe\xa5"
-	                       "ETYPE"));
+			       "ETYPE"));
 	pack_cstring(&other, status_text(WHERRY_ETYPE));
 	pack_raw(&other, BYTES("\xc0\xc0"));
 	expect(buffer_span(other.buffer));
@@ -177,12 +177,12 @@ static void puts_what_helps_into_the_details(void **state)
 	    .status = WHERRY_EAGAIN, .text = "no", .retry_ms = 50, .index = 0, .did_you_mean = "kv.set"};
 	pack_error_response(&buffer, true, 1, &e);
 	expect(BYTES("\x94\x01\x01\x94\xf9\xa6"
-	             "EAGAIN\xa2no\x83\xa8retry_ms\x32\xa5index\x00\xac"
-	             "did_you_mean\xa6kv.set\xc0"));
+		     "EAGAIN\xa2no\x83\xa8retry_ms\x32\xa5index\x00\xac"
+		     "did_you_mean\xa6kv.set\xc0"));
 	e = (struct pack_error){.status = WHERRY_EAGAIN, .text = "no", .retry_ms = -1, .index = 3};
 	pack_error_response(&buffer, true, 1, &e);
 	expect(BYTES("\x94\x01\x01\x94\xf9\xa6"
-	             "EAGAIN\xa2no\x81\xa5index\x03\xc0"));
+		     "EAGAIN\xa2no\x81\xa5index\x03\xc0"));
 }
 
 static void an_error_text_is_always_utf8(void **state)

@@ -71,8 +71,7 @@ static void empty_one_has_nothing(void **state)
 		place = records_seek(r, nothing, direction);
 		assert_false(records_step(r, &place, direction, &subkey, &value));
 	}
-	assert_false(records_get(r, nothing, &value) || records_del(r, nothing) ||
-	             records_rank(r, nothing, &rank));
+	assert_false(records_get(r, nothing, &value) || records_del(r, nothing) || records_rank(r, nothing, &rank));
 	assert_false(records_patch(r, nothing, 0, nothing));
 	assert_int_equal(records_version(r), 0);
 	assert_int_equal(records_put(r, nothing, nothing), WHERRY_OK);
@@ -102,10 +101,10 @@ static void large_values_come_and_go(void **state)
 	assert_int_equal(got.len, large);
 	assert_memory_equal((const uint8_t *)got.ptr + large - 3, "end", 3);
 	// Its own tail, as a value of the same, and of another record.
-	assert_int_equal(records_put(r, span_text("tail"), span_of((const uint8_t *)got.ptr + large - 3, 3)),
-	                 WHERRY_OK);
-	assert_int_equal(records_put(r, span_text("large"), span_of((const uint8_t *)got.ptr + 8, large - 8)),
-	                 WHERRY_OK);
+	assert_int_equal(
+	    records_put(r, span_text("tail"), span_of((const uint8_t *)got.ptr + large - 3, 3)), WHERRY_OK);
+	assert_int_equal(
+	    records_put(r, span_text("large"), span_of((const uint8_t *)got.ptr + 8, large - 8)), WHERRY_OK);
 	assert_true(records_get(r, span_text("large"), &got));
 	assert_memory_equal((const uint8_t *)got.ptr + large - 11, "end", 3);
 	assert_sound(r);

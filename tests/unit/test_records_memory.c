@@ -237,11 +237,9 @@ static void shrinking_values_give_back_memory(void **state)
 	struct records *r = records_new();
 	uint8_t bytes[8], value[5000] = {0};
 	for (uint64_t i = 0; i < 2000; i++)
-		assert_int_equal(records_put(r, numbered(bytes, i), span_of(value, i % 2 ? 450 : 5000)),
-		                 WHERRY_OK);
+		assert_int_equal(records_put(r, numbered(bytes, i), span_of(value, i % 2 ? 450 : 5000)), WHERRY_OK);
 	for (uint64_t i = 0; i < 2000; i++)
-		assert_int_equal(records_put(r, numbered(bytes, scattered(i * 50) / 50), span_of(value, 1)),
-		                 WHERRY_OK);
+		assert_int_equal(records_put(r, numbered(bytes, scattered(i * 50) / 50), span_of(value, 1)), WHERRY_OK);
 	for (uint64_t i = 0; i < 2000; i++)
 		assert_int_equal(records_put(r, numbered(bytes, i), span_of(value, 1)), WHERRY_OK);
 	assert_sound(r);

@@ -46,8 +46,7 @@ static void two_hundred_reloads_under_load(void **state)
 	atomic_bool stop = false;
 	for (unsigned i = 0; i < CALLERS; i++) {
 		callers[i] = (struct caller){.session = embed_session_open(b), .stop = &stop, .number = i};
-		assert_int_equal(pthread_create(&callers[i].thread, NULL, call_until_stopped, &callers[i]),
-		                 0);
+		assert_int_equal(pthread_create(&callers[i].thread, NULL, call_until_stopped, &callers[i]), 0);
 	}
 	for (int i = 0; i < RELOADS; i++)
 		expect(b, "module.reload counter", "true");
@@ -73,8 +72,7 @@ static void who_waits_is_told_to_try_again(void **state)
 	embed_wait_parked(b, 2);
 	expect(b, "module.reload parker", "true");
 	expect_end(polite, "\"shutdown\"");
-	expect_end(rude,
-	           "EAGAIN: the module was reloaded or unloaded while the request waited: send it again");
+	expect_end(rude, "EAGAIN: the module was reloaded or unloaded while the request waited: send it again");
 	struct embed_pending *again = embed_begin(b, "parker.wait k");
 	embed_wait_parked(b, 1);
 	expect(b, "parker.signal k", "true");
@@ -89,8 +87,8 @@ static void who_waits_is_told_to_try_again(void **state)
 static void rename_into(const char *module, const char *path)
 {
 	char command[20000];
-	snprintf(command, sizeof(command), "cp '%s' '%s.new' && mv '%s.new' '%s'", embed_module_path(module),
-	         path, path, path);
+	snprintf(command, sizeof(command), "cp '%s' '%s.new' && mv '%s.new' '%s'", embed_module_path(module), path,
+	    path, path);
 	assert_int_equal(system(command), 0);
 }
 
@@ -106,12 +104,10 @@ static void a_broken_file_leaves_the_old_copy_serving(void **state)
 	expect(b, line, "true");
 	expect(b, "counter.add k a 3", "3");
 	rename_into("nosymbol", path);
-	expect_like(b, "module.reload counter",
-	            "EARG: file \"*/m.so\" is no module: it has no wherry_module_query()");
+	expect_like(b, "module.reload counter", "EARG: file \"*/m.so\" is no module: it has no wherry_module_query()");
 	expect(b, "counter.add k a", "4");
 	rename_into("failing", path);
-	expect_like(b, "module.reload counter",
-	            "EARG: file \"*/m.so\" holds module \"failing\" now, not \"counter\"");
+	expect_like(b, "module.reload counter", "EARG: file \"*/m.so\" holds module \"failing\" now, not \"counter\"");
 	expect(b, "counter.add k a", "5");
 	rename_into("impostor", path); // the same name, without commands: a new version may have fewer
 	expect(b, "module.reload counter", "true");
@@ -139,8 +135,7 @@ static void a_reload_makes_no_circle_of_needs(void **state)
 	snprintf(line, sizeof(line), "module.load \"%s\"", embed_module_path("needy"));
 	expect(b, line, "true");
 	rename_into("circle", path);
-	expect(b, "module.reload counter",
-	       "EARG: module \"counter\" needs module \"needy\", which needs \"counter\"");
+	expect(b, "module.reload counter", "EARG: module \"counter\" needs module \"needy\", which needs \"counter\"");
 	expect(b, "counter.loads ; needy.ping", "1 ; \"needy\"");
 	embed_close(b);
 	unlink(path);

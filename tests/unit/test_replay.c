@@ -34,12 +34,7 @@ static void units_are_read_as_written(void **state)
 	    {.kind = UNIT_ALARM, .ns = 1, .key = {"key", 3}, .ms = -1},
 	    {.kind = UNIT_PUT, .ns = 1, .key = {"key", 3}, .subkey = {"s", 1}, .value = {"v", 1}},
 	    {.kind = UNIT_DEL, .ns = 1, .key = {"key", 3}, .subkey = {"s", 1}},
-	    {.kind = UNIT_PATCH,
-	     .ns = 1,
-	     .key = {"key", 3},
-	     .subkey = {"s", 1},
-	     .at = UINT64_MAX,
-	     .value = {"v", 1}},
+	    {.kind = UNIT_PATCH, .ns = 1, .key = {"key", 3}, .subkey = {"s", 1}, .at = UINT64_MAX, .value = {"v", 1}},
 	};
 	enum { OPS = sizeof(ops) / sizeof(*ops) };
 	struct buffer unit = {0};
@@ -69,8 +64,7 @@ static void overlong_numbers_are_corrupt(void **state)
 {
 	(void)state;
 	static const uint8_t ns[] = {UNIT_REMOVE, 0xff, 0xff, 0xff, 0xff, 0x1f, 0};
-	static const uint8_t at[] = {UNIT_ALARM, 0,    0,    0xff, 0xff, 0xff, 0xff,
-	                             0xff,       0xff, 0xff, 0xff, 0xff, 0x02};
+	static const uint8_t at[] = {UNIT_ALARM, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02};
 	static const uint8_t kind[] = {99};
 	struct unit_op op;
 	assert_int_equal(unit_read(&(wherry_span){ns, sizeof(ns)}, &op), WHERRY_ECORRUPT);

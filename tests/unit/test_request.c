@@ -26,7 +26,7 @@ static void slices_a_request(void **state)
 {
 	(void)state;
 	struct cursor c = checked(BYTES("\x94\x00\x07\xa6kv.get\x92\xa1"
-	                                "a\x93\x01\x02\x03"));
+					"a\x93\x01\x02\x03"));
 	struct request r;
 	const char *why = NULL;
 	assert_int_equal(request_slice(&c, &r, &why), WHERRY_OK);
@@ -35,7 +35,7 @@ static void slices_a_request(void **state)
 	assert_true(span_equal(r.method, BYTES("kv.get")));
 	assert_int_equal(r.param_count, 2);
 	assert_true(span_equal(r.params, BYTES("\xa1"
-	                                       "a\x93\x01\x02\x03")));
+					       "a\x93\x01\x02\x03")));
 	assert_int_equal(r.option_count, 0);
 	assert_int_equal(r.options.len, 0);
 	assert_ptr_equal(c.at, c.end);
@@ -58,10 +58,10 @@ static void slices_one_object_after_another(void **state)
 {
 	(void)state;
 	struct cursor c = checked(BYTES("\x93\x02\xa1m\x91\x01"
-	                                "\x94\x02\xa1m\x90\x81\x01\x02"
-	                                "\x94\x01\x05\xc0\x92\x01\x02"
-	                                "\x94\x01\xc0\x91\x01\xc0"
-	                                "\x94\x00\x01\xa1m\x90"));
+					"\x94\x02\xa1m\x90\x81\x01\x02"
+					"\x94\x01\x05\xc0\x92\x01\x02"
+					"\x94\x01\xc0\x91\x01\xc0"
+					"\x94\x00\x01\xa1m\x90"));
 	struct request r;
 	const char *why;
 	assert_int_equal(request_slice(&c, &r, &why), WHERRY_OK);
@@ -88,18 +88,15 @@ static void refuses_other_objects_and_steps_over_them(void **state)
 	    {BYTES("\xc0"), "a request is an array: [0, id, method, params], maybe with options"},
 	    {BYTES("\x81\x01\x02"), "a request is an array: [0, id, method, params], maybe with options"},
 	    {BYTES("\x90"), "an envelope begins with 0 (request), 1 (response) or 2 (notification)"},
-	    {BYTES("\x94\x03\x01\xa1m\x90"),
-	     "an envelope begins with 0 (request), 1 (response) or 2 (notification)"},
-	    {BYTES("\x94\xff\x01\xa1m\x90"),
-	     "an envelope begins with 0 (request), 1 (response) or 2 (notification)"},
+	    {BYTES("\x94\x03\x01\xa1m\x90"), "an envelope begins with 0 (request), 1 (response) or 2 (notification)"},
+	    {BYTES("\x94\xff\x01\xa1m\x90"), "an envelope begins with 0 (request), 1 (response) or 2 (notification)"},
 	    {BYTES("\x93\x00\x01\xa1m"), "an envelope has too few or too many elements"},
 	    {BYTES("\x96\x00\x01\xa1m\x90\x80\xc0"), "an envelope has too few or too many elements"},
 	    {BYTES("\x95\x01\x01\xc0\xc0\xc0"), "an envelope has too few or too many elements"},
 	    {BYTES("\x92\x02\xa1m"), "an envelope has too few or too many elements"},
 	    {BYTES("\x94\x00\xc0\xa1m\x90"), "an id is an unsigned integer below 2^32"},
 	    {BYTES("\x94\x00\xff\xa1m\x90"), "an id is an unsigned integer below 2^32"},
-	    {BYTES("\x94\x00\xcf\x00\x00\x00\x01\x00\x00\x00\x00\xa1m\x90"),
-	     "an id is an unsigned integer below 2^32"},
+	    {BYTES("\x94\x00\xcf\x00\x00\x00\x01\x00\x00\x00\x00\xa1m\x90"), "an id is an unsigned integer below 2^32"},
 	    {BYTES("\x94\x00\x01\xc4\x01m\x90"), "a method is a string in UTF-8"},
 	    {BYTES("\x94\x00\x01\xa1\xff\x90"), "a method is a string in UTF-8"},
 	    {BYTES("\x94\x00\x01\xa1m\x80"), "params are an array"},
@@ -141,9 +138,8 @@ static void slice_all(wherry_span frame)
 static void survives_every_flipped_bit(void **state)
 {
 	(void)state;
-	static const char frame[] =
-	    "\x95\x00\x07\xa6kv.set\x92\xa1"
-	    "a\x93\x01\x02\xd9\x01z\x81\xa6ttl_ms\xcd\x01\x00\x93\x02\xa1m\x91\xc7\x01\x01\x05";
+	static const char frame[] = "\x95\x00\x07\xa6kv.set\x92\xa1"
+				    "a\x93\x01\x02\xd9\x01z\x81\xa6ttl_ms\xcd\x01\x00\x93\x02\xa1m\x91\xc7\x01\x01\x05";
 	for (size_t bit = 0; bit < 8 * (sizeof(frame) - 1); bit++) {
 		uint8_t *copy = malloc(sizeof(frame) - 1);
 		assert_non_null(copy);

@@ -74,7 +74,8 @@ static void a_malformed_frame_runs_nothing(void **state)
 	struct buffer frame = {0};
 	embed_encode("t.set a one", &frame);
 	size_t good = frame.len;
-	static const char *const bad[] = {"\xc1", "\x94", "\x94\x00\x01", "\x01", "\xdd\xff\xff\xff\xff", "\x94\x07\x01\xa1x\x90"};
+	static const char *const bad[] = {
+	    "\xc1", "\x94", "\x94\x00\x01", "\x01", "\xdd\xff\xff\xff\xff", "\x94\x07\x01\xa1x\x90"};
 	static const size_t lens[] = {1, 1, 3, 1, 5, 7};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		frame.len = good;
@@ -102,7 +103,8 @@ static void an_error_changes_nothing(void **state)
 	EXPECT(p, "t.fail a -4", "EEXIST: it exists already");
 	EXPECT(p, "t.fail a -99", "EINTERNAL: the module answered an unknown status");
 	EXPECT(p, "t.silent a", "EINTERNAL: the module wrote no answer");
-	EXPECT(p, "t.big a 2000000", "ELIMIT: the answers of this frame are larger than max_answer: ask for less at a time, or use a scan");
+	EXPECT(p, "t.big a 2000000",
+	    "ELIMIT: the answers of this frame are larger than max_answer: ask for less at a time, or use a scan");
 	EXPECT(p, "t.get a ; t.set a two", "\"one\" ; 4");
 	assert_int_equal(h.published, 0);
 	peer_close(p);
@@ -129,7 +131,7 @@ static void a_waiting_pop_gets_what_is_pushed(void **state)
 	struct harness h;
 	harness_open(&h, true);
 	struct peer *duplex = peer_open(&h, true), *req = peer_open(&h, false);
-	EXPECT(duplex, "t.pop q --wait-ms=60000 ; t.get x", "null"); // parked requests hold nothing up
+	EXPECT(duplex, "t.pop q --wait-ms=60000 ; t.get x", "null");        // parked requests hold nothing up
 	EXPECT(req, "t.get x ; t.pop q --wait-ms=60000 ; t.get y", "late"); // a REQ frame is answered whole
 	struct peer *other = peer_open(&h, true);
 	EXPECT(other, "t.push q one", "1");
@@ -236,7 +238,8 @@ static void draining_ends_all_waits(void **state)
 	EXPECT(p, "t.pop q --wait-ms=60000 ; t.sleep", "");
 	router_drain(h.router);
 	char *one = peer_late(p), *two = peer_late(p);
-	assert_true((strcmp(one, "null") == 0 && strcmp(two, "4") == 0) || (strcmp(one, "4") == 0 && strcmp(two, "null") == 0));
+	assert_true(
+	    (strcmp(one, "null") == 0 && strcmp(two, "4") == 0) || (strcmp(one, "4") == 0 && strcmp(two, "null") == 0));
 	free(one);
 	free(two);
 	EXPECT(p, "t.pop q --wait-ms=60000", "null");
@@ -300,7 +303,8 @@ static void a_failed_flush_is_told(void **state)
 	test_sink_hold(h.sink);
 	EXPECT(p, "t.set lost two ; t.get kept", "");
 	test_sink_fail(h.sink);
-	EXPECT_LATE(p, "EIO: the log could not be flushed: this may or may not be kept; the broker is read-only ; \"one\"");
+	EXPECT_LATE(
+	    p, "EIO: the log could not be flushed: this may or may not be kept; the broker is read-only ; \"one\"");
 	EXPECT(p, "t.get kept", "\"one\"");
 	EXPECT(p, "t.set kept three", "EIO: the disk failed; reading goes on, writing does not");
 	EXPECT(p, "t.get kept", "\"one\"");

@@ -128,10 +128,10 @@ static bool run_alone(const struct one *one, bool cold, int64_t fails, char **go
 	struct digest after = store_digest(h.store, NULL);
 	if (text != NULL && strstr(text, "ENOMEM") != NULL)
 		assert_memory_equal(&before, &after, sizeof(before));
-	else if (!failed)
-		*good = text != NULL ? strdup(text) : NULL;
-	else if (text != NULL && *good != NULL)
-		assert_string_equal(text, *good);
+	else if (*good == NULL)
+		*good = strdup(text);
+	else if (text != NULL) // an error may lack its text
+		assert_memory_equal(text, *good, strcspn(*good, ":"));
 	free(text);
 	asked_free(&a);
 	peer_close(p);
@@ -170,7 +170,7 @@ static void a_request_does_all_or_nothing(void **state)
 	    {"t.revisions kept 40", true, false},
 	    {"t.big a 3000", true, false},
 	    {"t.pop a b c d e f g h i j k l m n o p q r s t u v w x y z", true, false},
-	    {"t.gte a", false, false},
+	    {"xyzzy a", false, false},
 	    {"t.set a", true, false},
 	    {"t.fail kept -4", true, false},
 	};
@@ -178,15 +178,23 @@ static void a_request_does_all_or_nothing(void **state)
 		sweep(&ones[i]);
 }
 
+static void sweep_ways(bool (*run)(bool duplex, bool cold, int64_t fails))
+{
+	for (int way = 0; way < 4; way++)
+		for (int64_t fails = 1; run(way & 1, way & 2, fails);)
+			fails++;
+}
+
 // Of many in a frame, each that answers an error has done nothing, each other one all.
-static bool run_many(bool duplex, int64_t fails)
+static bool run_many(bool duplex, bool cold, int64_t fails)
 {
 	struct harness h;
-	world_of(&h, fails % 2 == 0);
+	world_of(&h, cold);
 	struct peer *p = peer_open(&h, duplex), *other = peer_open(&h, true);
 	struct asked a;
 	bool failed = ask(&a, p,
-	    "t.set 0.0 x ; t.gte a ; t.set 1.0 x ; t.set 2.0 x ; t.get kept ; t.set 3.0 x ; t.set 4.0 x ; t.set 5.0 x",
+	    "t.set 0.0 x ; t.gte a ; t.set 1.0 x ; t.set 2.0 x ; t.get kept ; t.set 3.0 x ; "
+	    "t.set 4.0 x ; t.set 5.0 x",
 	    fails);
 	char *text = answer_of(&a);
 	char *word = text, *next;
@@ -214,9 +222,7 @@ static bool run_many(bool duplex, int64_t fails)
 static void each_of_a_frame_does_all_or_nothing(void **state)
 {
 	(void)state;
-	for (int duplex = 0; duplex < 2; duplex++)
-		for (int64_t fails = 1; run_many(duplex, fails);)
-			fails++;
+	sweep_ways(run_many);
 }
 
 // Answers, early and late ones, until there are so many or the session is closed.
@@ -233,10 +239,10 @@ static void expect_answers(struct asked *a, unsigned wanted)
 	assert_true(atomic_load(&a->peer->closed) || got == wanted);
 }
 
-static bool run_waiting(bool duplex, int64_t fails)
+static bool run_waiting(bool duplex, bool cold, int64_t fails)
 {
 	struct harness h;
-	world_of(&h, fails % 2 == 0);
+	world_of(&h, cold);
 	struct peer *p = peer_open(&h, duplex), *other = peer_open(&h, true);
 	struct asked a;
 	bool failed = ask(&a, p, "t.get kept ; t.pop q 1.5 --wait-ms=30 ; t.pop z --wait-ms=60000 ; t.get a", fails);
@@ -245,18 +251,15 @@ static bool run_waiting(bool duplex, int64_t fails)
 	asked_free(&a);
 	peer_close(p);
 	peer_close(other);
-	harness_wait_parked(&h, 0);
-	assert_int_equal(h.ended, 3);
 	harness_close(&h);
+	assert_int_equal(h.ended, 3);
 	return failed;
 }
 
 static void a_wait_is_answered_or_refused(void **state)
 {
 	(void)state;
-	for (int duplex = 0; duplex < 2; duplex++)
-		for (int64_t fails = 1; run_waiting(duplex, fails);)
-			fails++;
+	sweep_ways(run_waiting);
 }
 
 static unsigned parked_now(struct harness *h)
@@ -267,10 +270,10 @@ static unsigned parked_now(struct harness *h)
 }
 
 // Two wait; what they are woken with lacks memory somewhere: while a message is there, nobody sleeps beside it.
-static bool run_woken(bool duplex, int64_t fails)
+static bool run_woken(bool duplex, bool cold, int64_t fails)
 {
 	struct harness h;
-	world_of(&h, fails % 2 == 0);
+	world_of(&h, cold);
 	struct peer *first = peer_open(&h, duplex), *second = peer_open(&h, duplex), *pusher = peer_open(&h, true);
 	struct asked one, two, push;
 	ask(&one, first, "t.pop q 1.5 --wait-ms=60000", INT64_MAX);
@@ -283,8 +286,8 @@ static bool run_woken(bool duplex, int64_t fails)
 		struct peer *other = peer_open(&h, true);
 		char *left = peer_send(other, "t.pop q");
 		assert_true(parked_now(&h) == 0 || strcmp(left, "null") == 0 || left[0] == 0);
-		assert_true(parked_now(&h) < 2);
-		assert_true(peer_wait(first, 10000) || peer_wait(second, 10000));
+		assert_true(peer_wait(first, 10000));
+		assert_true(parked_now(&h) == 1 || peer_wait(second, 10000));
 		free(left);
 		peer_close(other);
 	}
@@ -302,9 +305,7 @@ static bool run_woken(bool duplex, int64_t fails)
 static void a_woken_one_fails_and_the_next_is_served(void **state)
 {
 	(void)state;
-	for (int duplex = 0; duplex < 2; duplex++)
-		for (int64_t fails = 1; run_woken(duplex, fails);)
-			fails++;
+	sweep_ways(run_woken);
 }
 
 static int before_all(void **state)

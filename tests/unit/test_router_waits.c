@@ -129,8 +129,8 @@ static void sessions_leave_when_their_time_is_up(void **state)
 		peer_close(p);
 	}
 	harness_wait_parked(&h, 0);
-	assert_int_equal(h.ended, ROUNDS);
 	harness_close(&h);
+	assert_int_equal(h.ended, ROUNDS);
 }
 
 static void parked_without_park_is_a_fault_of_the_module(void **state)
@@ -222,6 +222,68 @@ static void nobody_overtakes_who_waits(void **state)
 	harness_close(&h);
 }
 
+// The keys that one waits on, as bits.
+static const char *const waits[8] = {NULL, "t.pop a --wait-ms=60000", "t.pop b --wait-ms=60000",
+    "t.pop a b --wait-ms=60000", "t.pop c --wait-ms=60000", "t.pop c a --wait-ms=60000", "t.pop b c --wait-ms=60000",
+    "t.pop a b c --wait-ms=60000"};
+
+static void *push_some(void *arg)
+{
+	static const char *const pushes[] = {"t.push a x", "t.push b x", "t.push c x", "t.push b x ; t.push a x"};
+	static atomic_uint seeds;
+	struct peer *p = peer_open(arg, true);
+	unsigned seed = atomic_fetch_add(&seeds, 1);
+	for (int i = 0; i < 3; i++)
+		free(peer_send(p, pushes[rand_r(&seed) % 4]));
+	peer_close(p);
+	return NULL;
+}
+
+// What is left of each key is of one on which nobody waits any more.
+static void expect_no_sleeper(struct harness *h, struct peer *const *waiter, const unsigned *mask, unsigned count)
+{
+	static const char *const pop[] = {"t.pop a", "t.pop b", "t.pop c"};
+	struct peer *p = peer_open(h, true);
+	for (unsigned key = 0; key < 3; key++) {
+		bool left = false, awaited = false;
+		for (bool more = true; more; left |= more) {
+			char *answer = peer_send(p, pop[key]);
+			more = strcmp(answer, "null") != 0;
+			free(answer);
+		}
+		for (unsigned i = 0; i < count; i++)
+			awaited |= (mask[i] >> key & 1) != 0 && !peer_has_late(waiter[i]);
+		assert_false(left && awaited);
+	}
+	peer_close(p);
+}
+
+static void nobody_sleeps_beside_a_message(void **state)
+{
+	(void)state;
+	enum { ROUNDS = 1000, WAITERS = 5 };
+	struct harness h;
+	harness_open(&h, false);
+	unsigned seed = 3, mask[WAITERS];
+	for (int round = 0; round < ROUNDS; round++) {
+		struct peer *waiter[WAITERS];
+		pthread_t thread[2];
+		for (int i = 0; i < WAITERS; i++) {
+			waiter[i] = peer_open(&h, i % 2 == 0);
+			mask[i] = 1 + (unsigned)rand_r(&seed) % 7;
+			free(peer_send(waiter[i], waits[mask[i]]));
+		}
+		for (int i = 0; i < 2; i++)
+			pthread_create(&thread[i], NULL, push_some, &h);
+		for (int i = 0; i < 2; i++)
+			pthread_join(thread[i], NULL);
+		expect_no_sleeper(&h, waiter, mask, WAITERS);
+		for (int i = 0; i < WAITERS; i++)
+			peer_close(waiter[i]);
+	}
+	harness_close(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +296,7 @@ int main(void)
 	    cmocka_unit_test(parked_without_park_is_a_fault_of_the_module),
 	    cmocka_unit_test(who_wakes_many_is_not_kept_waiting),
 	    cmocka_unit_test(nobody_overtakes_who_waits),
+	    cmocka_unit_test(nobody_sleeps_beside_a_message),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

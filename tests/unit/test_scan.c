@@ -44,8 +44,7 @@ static unsigned scan_all(struct world *w, struct seen *s, uint32_t step, uint32_
 	unsigned calls = 0;
 	int status;
 	do {
-		cursor = store_scan(w->store, STORE_NS_DEFAULT, cursor, step, type, w->now_ms, see, s, &gate,
-		                    &status);
+		cursor = store_scan(w->store, STORE_NS_DEFAULT, cursor, step, type, w->now_ms, see, s, &gate, &status);
 		assert_ok(status);
 		calls++;
 	} while (cursor != 0);
@@ -100,8 +99,7 @@ static void growth_and_shrinking_between_the_steps(void **state)
 	char key[32];
 	for (unsigned step = 0; step == 0 || cursor != 0; step++) {
 		for (unsigned i = 0; i < 200; i++) {
-			snprintf(key, sizeof(key), "other-%u",
-			         (step / 20 * 4000 + step % 20 * 200 + i) % 12000);
+			snprintf(key, sizeof(key), "other-%u", (step / 20 * 4000 + step % 20 * 200 + i) % 12000);
 			world_begin(&w, key, NULL);
 			if (step / 20 % 2 == 0)
 				assert_ok(txn_put_head(w.txn, 0, w.other, text("head")));

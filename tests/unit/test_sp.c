@@ -14,7 +14,7 @@
 #include "wire/sp.h"
 
 static const struct sp_form REQ = {SP_REQ, false}, PAIR1 = {SP_PAIR1, false}, PAIR0 = {SP_PAIR0, false},
-                            IPC_REQ = {SP_REQ, true};
+			    IPC_REQ = {SP_REQ, true};
 
 #define BYTES(text) span_of(text, sizeof(text) - 1)
 
@@ -50,8 +50,7 @@ static void a_frame_is_read_in_place(void **state)
 	assert_span(f.header, BYTES("\x80\0\0\7"));
 	assert_span(f.body, BYTES("hi"));
 	assert_int_equal(f.size, 14);
-	assert_int_equal(sp_frame_read(&IPC_REQ, BYTES("\1\0\0\0\0\0\0\0\6\x80\0\0\7hi"), 100, &f),
-	                 WHERRY_OK);
+	assert_int_equal(sp_frame_read(&IPC_REQ, BYTES("\1\0\0\0\0\0\0\0\6\x80\0\0\7hi"), 100, &f), WHERRY_OK);
 	assert_span(f.body, BYTES("hi"));
 	assert_int_equal(f.size, 15);
 	assert_int_equal(sp_frame_read(&PAIR1, BYTES("\0\0\0\0\0\0\0\6\0\0\0\1hi"), 100, &f), WHERRY_OK);
@@ -67,8 +66,7 @@ static void hops_belong_to_the_header(void **state)
 {
 	(void)state;
 	struct sp_frame f;
-	assert_int_equal(sp_frame_read(&REQ, BYTES("\0\0\0\0\0\0\0\x0a\0\0\0\1\x80\0\0\7hi"), 100, &f),
-	                 WHERRY_OK);
+	assert_int_equal(sp_frame_read(&REQ, BYTES("\0\0\0\0\0\0\0\x0a\0\0\0\1\x80\0\0\7hi"), 100, &f), WHERRY_OK);
 	assert_span(f.header, BYTES("\0\0\0\1\x80\0\0\7"));
 	assert_span(f.body, BYTES("hi"));
 	uint8_t frame[8 + 17 * 4] = {[7] = 16 * 4};
@@ -133,8 +131,7 @@ static void frames_are_written_as_they_are_read(void **state)
 		buffer_append(&out, "body", 4);
 		sp_frame_seal(forms[i], begin, &out);
 		struct sp_frame f;
-		assert_int_equal(sp_frame_read(forms[i], span_of(out.data + 6, out.len - 6), 100, &f),
-		                 WHERRY_OK);
+		assert_int_equal(sp_frame_read(forms[i], span_of(out.data + 6, out.len - 6), 100, &f), WHERRY_OK);
 		assert_span(f.header, header);
 		assert_span(f.body, BYTES("body"));
 		buffer_free(&out);
@@ -167,8 +164,7 @@ static void the_inbox_is_small_when_idle_and_large_when_needed(void **state)
 	assert_non_null(spare); // given for the next to use
 	put(&in, 9, 'b');
 	in.need = 1000000;
-	assert_true(inbox_settle(
-	    &in, &spare)); // waits for a large frame: not in the small room, nor in all of it yet
+	assert_true(inbox_settle(&in, &spare)); // waits for a large frame: not in the small room, nor in all of it yet
 	assert_null(spare);
 	assert_int_equal(in.room, INBOX_BUSY);
 	while (in.end < 1000000) {
@@ -219,7 +215,7 @@ static void an_answer_is_given_again(void **state)
 	assert_int_equal(look(r, 2, "body", &answer), RESEND_ANSWERED);
 	assert_int_equal(answer.len, 0);
 	assert_int_equal(resend_look(r, BYTES("\0\0\0\5\x80\0\0\1"), BYTES("body"), &answer),
-	                 RESEND_NEW); // through a device
+	    RESEND_NEW); // through a device
 	resend_free(r);
 	assert_int_equal(budget.used, 0);
 }

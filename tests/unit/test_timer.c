@@ -265,10 +265,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_test, close_test)
 	const struct CMUnitTest tests[] = {
-	    TEST(fires_in_order_when_due),        TEST(a_moved_timer_fires_at_its_new_time),
-	    TEST(a_stopped_timer_does_not_fire),  TEST(stopping_waits_for_what_is_firing),
-	    TEST(a_timer_may_start_itself_again), TEST(many_timers_keep_their_order),
-	    TEST(says_when_there_is_no_memory),   cmocka_unit_test(the_system_clock_needs_no_poke),
+	    TEST(fires_in_order_when_due),
+	    TEST(a_moved_timer_fires_at_its_new_time),
+	    TEST(a_stopped_timer_does_not_fire),
+	    TEST(stopping_waits_for_what_is_firing),
+	    TEST(a_timer_may_start_itself_again),
+	    TEST(many_timers_keep_their_order),
+	    TEST(says_when_there_is_no_memory),
+	    cmocka_unit_test(the_system_clock_needs_no_poke),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

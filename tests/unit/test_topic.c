@@ -13,8 +13,7 @@
 static void accepts_topics_and_filters(void **state)
 {
 	(void)state;
-	static const char *const topics[] = {"a",  "a.b.c",           "$sys.x",    "a*.b>",
-	                                     "**", "Z\xc3\xbcrich.x", "with space"};
+	static const char *const topics[] = {"a", "a.b.c", "$sys.x", "a*.b>", "**", "Z\xc3\xbcrich.x", "with space"};
 	static const char *const filters[] = {"a", "*", ">", "a.*.c", "a.>", "*.*.>", "$key.>", "a*.b>"};
 	for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
 		assert_null(topic_fault(span_text(topics[i])));

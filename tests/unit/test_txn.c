@@ -22,8 +22,7 @@ static void a_rollback_leaves_no_trace(void **state)
 	uint64_t lsn = store_lsn(w.store);
 	world_begin(&w, "a", "b", "c", NULL);
 	assert_ok(txn_put_head(w.txn, 0, w.type, text("in place")));
-	assert_ok(
-	    txn_put_head(w.txn, 0, w.type, text("a head that needs a larger block than it had before")));
+	assert_ok(txn_put_head(w.txn, 0, w.type, text("a head that needs a larger block than it had before")));
 	assert_ok(txn_put(w.txn, 0, text("s"), text("v")));
 	assert_ok(txn_remove(w.txn, 1));
 	assert_ok(txn_put_head(w.txn, 1, w.other, text("again, as another type")));
@@ -95,8 +94,7 @@ static void slots_say_what_they_may(void **state)
 	assert_ok(txn_key(w.txn, 0, text("a"), hash, TXN_READ, &reader));
 	assert_ok(txn_key(w.txn, 0, text("a"), hash, TXN_WRITE, &writer));
 	static char huge[STORE_KEY_BYTES + 1];
-	assert_int_equal(txn_key(w.txn, 0, span_of(huge, sizeof(huge)), 0, TXN_READ, &(uint32_t){0}),
-	                 WHERRY_ELIMIT);
+	assert_int_equal(txn_key(w.txn, 0, span_of(huge, sizeof(huge)), 0, TXN_READ, &(uint32_t){0}), WHERRY_ELIMIT);
 	txn_lock(w.txn);
 	assert_int_equal(txn_put_head(w.txn, reader, w.type, text("x")), WHERRY_EINTERNAL);
 	assert_int_equal(txn_put_head(w.txn, UINT32_MAX, w.type, text("x")), WHERRY_EARG);
@@ -105,8 +103,7 @@ static void slots_say_what_they_may(void **state)
 	assert_ok(txn_put_head(w.txn, writer, w.type, text("x")));
 	assert_span(view_of(&w, reader).head, "x"); // the same key
 	assert_int_equal(txn_put_head(w.txn, writer, w.other, text("y")), WHERRY_ETYPE);
-	assert_ok(txn_put_head(w.txn, writer, TXN_ANY_TYPE,
-	                       text("a much longer head, so that the entry has to move")));
+	assert_ok(txn_put_head(w.txn, writer, TXN_ANY_TYPE, text("a much longer head, so that the entry has to move")));
 	assert_span(view_of(&w, reader).head, "a much longer head, so that the entry has to move");
 	assert_int_equal(txn_remove(w.txn, reader), WHERRY_EINTERNAL);
 	assert_ok(txn_remove(w.txn, writer));

@@ -134,8 +134,7 @@ static int do_record(struct program *p, unsigned k, struct model_key *m)
 	if (what < 4) {
 		status = txn_put(t, k, subkey_of(r), bytes_of(value));
 	} else if (!m->has[r]) {
-		status = what == 7 ? txn_patch(t, k, subkey_of(r), 0, bytes_of(value))
-		                   : txn_del(t, k, subkey_of(r));
+		status = what == 7 ? txn_patch(t, k, subkey_of(r), 0, bytes_of(value)) : txn_del(t, k, subkey_of(r));
 		assert_int_equal(status, WHERRY_ENOKEY);
 		return WHERRY_OK;
 	} else if (what == 7) {
@@ -243,8 +242,7 @@ static void begin(struct program *p)
 			*m = (struct model_key){0};
 		uint32_t slot;
 		wherry_span key = text(p->name[k]);
-		assert_ok(
-		    txn_key(w->txn, STORE_NS_DEFAULT, key, store_hash(w->store, key), TXN_WRITE, &slot));
+		assert_ok(txn_key(w->txn, STORE_NS_DEFAULT, key, store_hash(w->store, key), TXN_WRITE, &slot));
 	}
 	txn_lock(w->txn);
 	p->begun = p->now;
@@ -370,8 +368,7 @@ static int everything(struct world *w)
 	if (status == WHERRY_OK)
 		status = txn_put(t, 1, span_of("\0\0\0\0\0\0\0", 8), text("least"));
 	if (status == WHERRY_OK)
-		status =
-		    txn_put_between(t, 1, span_of(NULL, 0), span_of("\0\0\0\0\0\0\0", 8), text("renewed"));
+		status = txn_put_between(t, 1, span_of(NULL, 0), span_of("\0\0\0\0\0\0\0", 8), text("renewed"));
 	uint64_t lsn;
 	return status == WHERRY_OK ? txn_commit(t, &lsn) : status;
 }

@@ -66,8 +66,7 @@ static void many_records_undone_and_done(void **state)
 		for (unsigned i = 0; i < 2000; i++) {
 			snprintf(subkey, sizeof(subkey), "%06u", i * 6007 % 2000);
 			if (i % 3 == 0)
-				assert_ok(
-				    txn_put(w.txn, 0, text(subkey), text(long_text('b', i * 31 % 900))));
+				assert_ok(txn_put(w.txn, 0, text(subkey), text(long_text('b', i * 31 % 900))));
 			else
 				assert_ok(txn_del(w.txn, 0, text(subkey)));
 		}
@@ -268,8 +267,7 @@ static void a_list_grows_everywhere(void **state)
 	assert_ok(txn_put_between(w.txn, 0, subkey_at(&w, 2), none, text("d")));
 	assert_ok(txn_put_between(w.txn, 0, subkey_at(&w, -1), none, text("f")));
 	expect_order(&w, "abcdef");
-	assert_int_equal(txn_put_between(w.txn, 0, subkey_at(&w, 0), subkey_at(&w, 2), text("x")),
-	                 WHERRY_EARG);
+	assert_int_equal(txn_put_between(w.txn, 0, subkey_at(&w, 0), subkey_at(&w, 2), text("x")), WHERRY_EARG);
 	assert_ok(txn_put(w.txn, 0, text("\xff\xff\xff\xff\xff\xff\xff\xff\xff"), text("z")));
 	assert_int_equal(txn_put_between(w.txn, 0, none, none, text("x")), WHERRY_EARG);
 	world_commit(&w);

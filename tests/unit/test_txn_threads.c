@@ -81,8 +81,7 @@ static void transfer(struct teller *teller, struct txn *t)
 		int64_t amount = 1 + (int64_t)roll(teller, 5);
 		set_balance(b, t, source, balance(t, source) - amount);
 		wherry_span key = text(b->name[to]);
-		if (declared ||
-		    txn_need(t, 0, key, store_hash(b->w.store, key), TXN_WRITE, &target) == WHERRY_OK) {
+		if (declared || txn_need(t, 0, key, store_hash(b->w.store, key), TXN_WRITE, &target) == WHERRY_OK) {
 			set_balance(b, t, target, balance(t, target) + amount);
 			break;
 		}
@@ -173,8 +172,8 @@ static void watch_over(struct bank *b)
 	unsigned accounts = 0;
 	int status;
 	do
-		cursor = store_scan(b->w.store, 0, cursor, 50, TXN_ANY_TYPE, b->w.now_ms, look, &accounts,
-		                    &gate, &status);
+		cursor =
+		    store_scan(b->w.store, 0, cursor, 50, TXN_ANY_TYPE, b->w.now_ms, look, &accounts, &gate, &status);
 	while (cursor != 0);
 	assert_int_equal(accounts, ACCOUNTS);
 	b->w.now_ms++;

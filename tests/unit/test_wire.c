@@ -242,8 +242,7 @@ static void an_answer_too_large_to_keep_is_a_conflict(void **state)
 		wired_ask(&c, 1, "t.big k 70000");
 	assert_int_equal(sp_recv(&c, &m, 10000), SP_GOT);
 	assert_true(m.len > 70000);
-	EXPECT_ANSWER(
-	    &c,
+	EXPECT_ANSWER(&c,
 	    "ECONFLICT: this request was carried out before, and its answer is not kept any more: send it "
 	    "with a new id");
 	sp_disconnect(&c);
@@ -297,7 +296,7 @@ static void an_oversize_frame_is_answered_and_ends_the_connection(void **state)
 {
 	struct wired *w = *state;
 	static const char claim[] = "\xff\xff\xff\xff\xff\xff\xff\xd8\x80\0\0\7";
-	const char *answer = "ELIMIT: a frame has at most 1048576 bytes: send less at once";
+	const char *answer = "ELIMIT: a frame has at most 1048576 bytes (max_frame): send less at once";
 	struct sp_client c;
 	sp_open(&c, w->url[WIRED_TCP], REQ);
 	wired_ask(&c, 6, "t.get a");

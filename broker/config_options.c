@@ -161,7 +161,7 @@ void config_apply(struct wherry_broker *b)
 		_Atomic int64_t *limit = (void *)((char *)b + limits[i].at);
 		atomic_store_explicit(limit, number_of(b, limits[i].name), memory_order_relaxed);
 	}
-	__atomic_store_n(&b->log.level, (int)number_of(b, "log_level"), __ATOMIC_RELAXED);
+	atomic_store_explicit(&b->log.level, (int)number_of(b, "log_level"), memory_order_relaxed);
 	store_set_memory_limit(b->store, (uint64_t)number_of(b, "max_memory"));
 }
 

@@ -12,8 +12,8 @@
 struct clock;
 
 struct logger {
-	int fd;    // where lines go; -1: nowhere
-	int level; // WHERRY_LOG_*: lines above it are left out
+	int fd;            // where lines go; -1: nowhere
+	_Atomic int level; // WHERRY_LOG_*: lines above it are left out
 	const struct clock *clock;
 };
 

@@ -122,3 +122,19 @@ void wired_pause(int ms)
 {
 	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
 }
+
+int wired_setup(void **state)
+{
+	struct wired *w = calloc(1, sizeof(*w));
+	assert_non_null(w);
+	wired_open(w);
+	*state = w;
+	return 0;
+}
+
+int wired_teardown(void **state)
+{
+	wired_close(*state);
+	free(*state);
+	return 0;
+}

@@ -21,6 +21,8 @@ struct wired {
 void wired_open(struct wired *);
 // Ends by checking the world: no connection and no session is left.
 void wired_close(struct wired *);
+int wired_setup(void **state); // the two of them for cmocka: *state is the struct wired
+int wired_teardown(void **state);
 struct listen_options wired_options(struct wired *, char cert[static 64], char key[static 64]);
 
 // Sends a frame of requests ("t.set a 1 ; t.get a"; ids 0, 1, ...) and shows its answers, "closed", or "silence" after

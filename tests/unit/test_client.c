@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 
+#include "client_expect.h"
 #include "embed.h"
 #include "wherry/broker.h"
 #include "wherry/client.h"
@@ -55,31 +56,6 @@ static void close_broker(struct place *p)
 {
 	wherry_broker_close(p->broker);
 	leave_place(p);
-}
-
-static wherry_client *connect_to(const char *url)
-{
-	wherry_client *client;
-	wherry_error error;
-	if (wherry_client_open(url, NULL, &client, &error) != WHERRY_OK)
-		fail_msg("%s: %s", error.name, error.text);
-	return client;
-}
-
-static void expect_result(const wherry_reply *r, const char *want)
-{
-	assert_int_equal(r->error.code, WHERRY_OK);
-	char *got = embed_show(span_of(r->result, r->result_len));
-	assert_string_equal(got, want);
-	free(got);
-}
-
-static void expect_error(const wherry_reply *r, int code, int local)
-{
-	assert_int_equal(r->error.code, code);
-	assert_int_equal(r->error.local, local);
-	assert_string_equal(r->error.name, wherry_status_name(code));
-	assert_null(r->result);
 }
 
 static void calls_are_answered(const char *url)

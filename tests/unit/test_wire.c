@@ -8,21 +8,6 @@
 
 enum { PAIR0 = 0x10, PAIR1 = 0x11, SUB = 0x21, REQ = 0x30, REP = 0x31 };
 
-static int open_wired(void **state)
-{
-	struct wired *w = calloc(1, sizeof(*w));
-	wired_open(w);
-	*state = w;
-	return 0;
-}
-
-static int close_wired(void **state)
-{
-	wired_close(*state);
-	free(*state);
-	return 0;
-}
-
 static void every_socket_is_served(void **state)
 {
 	struct wired *w = *state;
@@ -352,7 +337,7 @@ static void a_pair1_frame_from_far_is_dropped(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_wired, close_wired)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, wired_setup, wired_teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(every_socket_is_served),
 	    TEST(frames_are_answered_in_order),

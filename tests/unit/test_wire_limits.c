@@ -14,21 +14,6 @@
 
 enum { PAIR1 = 0x11, REQ = 0x30, CHURN = 2000 };
 
-static int open_wired(void **state)
-{
-	struct wired *w = calloc(1, sizeof(*w));
-	wired_open(w);
-	*state = w;
-	return 0;
-}
-
-static int close_wired(void **state)
-{
-	wired_close(*state);
-	free(*state);
-	return 0;
-}
-
 static void assert_served(const char *url)
 {
 	struct sp_client c;
@@ -382,7 +367,7 @@ static void a_stale_socket_is_taken_over(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_wired, close_wired)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, wired_setup, wired_teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_silent_peer_is_closed),
 	    TEST(an_idle_peer_is_closed_but_not_one_that_waits),

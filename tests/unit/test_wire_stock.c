@@ -15,21 +15,6 @@
 enum { PAIR1 = 0x11, REQ = 0x30 };
 enum { BUSY_CLIENTS = 8, BUSY_ROUNDS = 400, PIPELINED = 100 };
 
-static int open_wired(void **state)
-{
-	struct wired *w = calloc(1, sizeof(*w));
-	wired_open(w);
-	*state = w;
-	return 0;
-}
-
-static int close_wired(void **state)
-{
-	wired_close(*state);
-	free(*state);
-	return 0;
-}
-
 static void dial(nng_socket socket, const char *url)
 {
 	nng_dialer dialer;
@@ -193,7 +178,7 @@ static void a_server_closes_under_load(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_wired, close_wired)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, wired_setup, wired_teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_req_socket_is_served_everywhere),
 	    TEST(pair_sockets_are_served_everywhere),

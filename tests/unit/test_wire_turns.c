@@ -12,21 +12,6 @@
 
 enum { PAIR1 = 0x11, REQ = 0x30, SLOW_ONES = 150, SLOW_MS = 10, BUSY_CLIENTS = 24 };
 
-static int open_wired(void **state)
-{
-	struct wired *w = calloc(1, sizeof(*w));
-	wired_open(w);
-	*state = w;
-	return 0;
-}
-
-static int close_wired(void **state)
-{
-	wired_close(*state);
-	free(*state);
-	return 0;
-}
-
 // Frames for one write.
 struct batch {
 	const struct sp_client *client;
@@ -336,7 +321,7 @@ static void busy_clients_do_not_hold_up_the_end(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_wired, close_wired)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, wired_setup, wired_teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(requests_that_come_again_among_others_run_once),
 	    TEST(a_request_sees_what_those_before_it_did),

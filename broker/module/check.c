@@ -12,7 +12,7 @@
 #include "base/options.h"
 #include "bus/topic.h"
 
-enum { VERSION_MOST = 64 };
+enum { VERSION_MOST = 64, DESCRIPTION_MOST = 4096 };
 
 #define KNOWN_OPTION_FLAGS WHERRY_OPTION_HOT
 
@@ -43,44 +43,34 @@ bool check_full_name(const struct checking *c, const char *name)
 	       module_name_holds(name + len + 1);
 }
 
-bool check_list(struct checking *c, const char *of, const char *what, const void *list, uint32_t count, uint32_t stride,
-    size_t least)
+// --- the module itself -----------------------------------------------------------------------------------------------
+
+// Before anything of it is read.
+static bool check_there(struct checking *c)
 {
-	if (count == 0)
+	const wherry_module *m = c->module;
+	const char *fault = m != NULL ? check_memory(m, sizeof(m->size)) : NULL;
+	if (m == NULL)
+		snprintf(c->why, c->room, "the module has no description");
+	else if (fault != NULL)
+		snprintf(c->why, c->room, "the module's description %s", fault);
+	else if (m->size < sizeof(*m))
+		snprintf(c->why, c->room, "the module's description says %u bytes, but ABI %u.%u has %zu", m->size,
+		    WHERRY_ABI_MAJOR, WHERRY_ABI_MINOR, sizeof(*m));
+	else if (m->size > DESCRIPTION_MOST)
+		snprintf(c->why, c->room, "the module's description says %u bytes: no ABI has more than %d", m->size,
+		    DESCRIPTION_MOST);
+	else if ((fault = check_memory(m, m->size)) != NULL)
+		snprintf(c->why, c->room, "the module's description %s", fault);
+	else
 		return true;
-	if (count > MODULE_LIST_MOST)
-		return check_refuse(c, "%s%u %ss: at most %d", of, count, what, MODULE_LIST_MOST);
-	if (list == NULL)
-		return check_refuse(c, "%sthe list of %ss is NULL, but its count is %u", of, what, count);
-	if (stride < least || stride % _Alignof(void *) != 0)
-		return check_refuse(c, "%sthe stride of the %ss is %u: it must be a multiple of %zu, at least %zu", of,
-		    what, stride, _Alignof(void *), least);
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t size = *(const uint32_t *)MODULE_AT(list, stride, i);
-		if (size < least || size > stride)
-			return check_refuse(c, "%s%s %u: its size is %u, between %zu and the stride %u is right", of,
-			    what, i + 1, size, least, stride);
-	}
-	return true;
+	return false;
 }
 
-#define CHECK_LIST(c, what, list, row) \
-	check_list(                    \
-	    (c), "", (what), (c)->module->list##s, (c)->module->list##_count, (c)->module->list##_stride, sizeof(row))
-
-// --- the module itself
-// --------------------------------------------------------------------------------------------
-
-// Before anything else is read: whether this is a description that this broker can read at all.
 static bool check_abi(struct checking *c)
 {
 	const wherry_module *m = c->module;
-	if (m == NULL) {
-		snprintf(c->why, c->room, "the module has no description");
-	} else if (m->size < sizeof(*m)) {
-		snprintf(c->why, c->room, "the module's description says %u bytes, but ABI %u.%u has %zu", m->size,
-		    WHERRY_ABI_MAJOR, WHERRY_ABI_MINOR, sizeof(*m));
-	} else if (m->abi >> 16 != WHERRY_ABI_MAJOR) {
+	if (m->abi >> 16 != WHERRY_ABI_MAJOR) {
 		snprintf(c->why, c->room, "the module is built for ABI %u.%u; this broker serves ABI %u", m->abi >> 16,
 		    m->abi & 0xffff, WHERRY_ABI_MAJOR);
 	} else if (WHERRY_ABI_MAJOR == 0 && m->abi != WHERRY_ABI) {
@@ -96,6 +86,32 @@ static bool check_abi(struct checking *c)
 		return true;
 	}
 	return false;
+}
+
+static const struct check_target module_targets[] = {
+    CHECK_TEXT(wherry_module, name),
+    CHECK_TEXT(wherry_module, version),
+    CHECK_TEXT(wherry_module, needs),
+    CHECK_CODE(wherry_module, load),
+    CHECK_CODE(wherry_module, start),
+    CHECK_CODE(wherry_module, drain),
+    CHECK_CODE(wherry_module, unload),
+    CHECK_CODE(wherry_module, option_changed),
+    CHECK_CODE(wherry_module, session_ended),
+    CHECK_CODE(wherry_module, extension),
+    {0},
+};
+
+static bool check_targets(struct checking *c)
+{
+	for (const struct check_target *target = module_targets; target->name != NULL; target++) {
+		const char *fault = check_target(c->module, target);
+		if (fault == NULL)
+			continue;
+		snprintf(c->why, c->room, "the module's %s %s", target->name, fault);
+		return false;
+	}
+	return true;
 }
 
 static bool check_name(struct checking *c)
@@ -150,7 +166,7 @@ static bool check_needs(struct checking *c)
 
 static bool check_module(struct checking *c, bool builtin)
 {
-	if (!check_abi(c) || !check_name(c))
+	if (!check_there(c) || !check_abi(c) || !check_targets(c) || !check_name(c))
 		return false;
 	if (c->module->flags != 0)
 		return check_refuse(c, "unknown flag bits 0x%x", c->module->flags);
@@ -159,8 +175,7 @@ static bool check_module(struct checking *c, bool builtin)
 	return check_version(c) && check_needs(c);
 }
 
-// --- types
-// --------------------------------------------------------------------------------------------------------
+// --- types -----------------------------------------------------------------------------------------------------------
 
 static const wherry_command *find_command(const wherry_module *m, const char *name)
 {
@@ -224,8 +239,7 @@ static bool check_type(struct checking *c, uint32_t index)
 	return check_alarm(c, type);
 }
 
-// --- options
-// ------------------------------------------------------------------------------------------------------
+// --- options ---------------------------------------------------------------------------------------------------------
 
 static bool check_preset(struct checking *c, const wherry_option *option)
 {
@@ -271,6 +285,8 @@ static bool check_option(struct checking *c, uint32_t index)
 	if (option->flags & ~KNOWN_OPTION_FLAGS)
 		return check_refuse(
 		    c, "option \"%s\": unknown flag bits 0x%x", option->name, option->flags & ~KNOWN_OPTION_FLAGS);
+	if (option->reserved0 != 0)
+		return check_refuse(c, "option \"%s\": reserved0 must be 0", option->name);
 	if (option->help == NULL || option->help[0] == 0)
 		return check_refuse(c, "option \"%s\" has no help", option->name);
 	if (option->preset == NULL)
@@ -281,8 +297,7 @@ static bool check_option(struct checking *c, uint32_t index)
 	return check_preset(c, option);
 }
 
-// --- metrics and listeners
-// ----------------------------------------------------------------------------------------
+// --- metrics and listeners -------------------------------------------------------------------------------------------
 
 static bool check_metric_name(struct checking *c, uint32_t index)
 {
@@ -332,6 +347,24 @@ static bool check_listener(struct checking *c, uint32_t index)
 	return true;
 }
 
+// --- all of it -------------------------------------------------------------------------------------------------------
+
+static const struct check_row command_row = {"command", sizeof(wherry_command), MODULE_LIST_MOST,
+    {CHECK_TEXT(wherry_command, name), CHECK_TEXT(wherry_command, help), CHECK_TEXT(wherry_command, verb),
+	CHECK_CODE(wherry_command, run)}};
+static const struct check_row type_row = {"type", sizeof(wherry_type), MODULE_LIST_MOST,
+    {CHECK_TEXT(wherry_type, name), CHECK_TEXT(wherry_type, help), CHECK_TEXT(wherry_type, alarm)}};
+static const struct check_row option_row = {"option", sizeof(wherry_option), MODULE_LIST_MOST,
+    {CHECK_TEXT(wherry_option, name), CHECK_TEXT(wherry_option, preset), CHECK_TEXT(wherry_option, help)}};
+static const struct check_row metric_row = {"metric", sizeof(wherry_metric), MODULE_LIST_MOST,
+    {CHECK_TEXT(wherry_metric, name), CHECK_TEXT(wherry_metric, unit), CHECK_TEXT(wherry_metric, help)}};
+static const struct check_row listener_row = {"listener", sizeof(wherry_listener), MODULE_LIST_MOST,
+    {CHECK_TEXT(wherry_listener, filter), CHECK_TEXT(wherry_listener, help), CHECK_CODE(wherry_listener, heard)}};
+
+#define CHECK_LIST(c, row, rows)    \
+	check_list((c), "", &(row), \
+	    &(struct check_list){(c)->module->rows##s, (c)->module->rows##_count, (c)->module->rows##_stride})
+
 static bool check_each(struct checking *c, uint32_t count, bool (*check)(struct checking *, uint32_t))
 {
 	for (uint32_t i = 0; i < count; i++)
@@ -343,11 +376,11 @@ static bool check_each(struct checking *c, uint32_t count, bool (*check)(struct 
 static bool check_all(struct checking *c, bool builtin)
 {
 	const wherry_module *m = c->module;
-	return check_module(c, builtin) && CHECK_LIST(c, "command", command, wherry_command) && check_commands(c) &&
-	       CHECK_LIST(c, "type", type, wherry_type) && check_each(c, m->type_count, check_type) &&
-	       CHECK_LIST(c, "option", option, wherry_option) && check_each(c, m->option_count, check_option) &&
-	       CHECK_LIST(c, "metric", metric, wherry_metric) && check_each(c, m->metric_count, check_metric) &&
-	       CHECK_LIST(c, "listener", listener, wherry_listener) && check_each(c, m->listener_count, check_listener);
+	return check_module(c, builtin) && CHECK_LIST(c, command_row, command) && check_commands(c) &&
+	       CHECK_LIST(c, type_row, type) && check_each(c, m->type_count, check_type) &&
+	       CHECK_LIST(c, option_row, option) && check_each(c, m->option_count, check_option) &&
+	       CHECK_LIST(c, metric_row, metric) && check_each(c, m->metric_count, check_metric) &&
+	       CHECK_LIST(c, listener_row, listener) && check_each(c, m->listener_count, check_listener);
 }
 
 static int check_whole(const wherry_module *m, bool builtin, char *why, size_t why_room)

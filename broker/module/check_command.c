@@ -83,6 +83,8 @@ static bool check_arg_flags(const struct command_checking *c)
 	uint32_t flags = c->arg->flags;
 	if (flags & ~KNOWN_ARG_FLAGS)
 		return refuse_arg(c, "unknown flag bits 0x%x", flags & ~KNOWN_ARG_FLAGS);
+	if (c->arg->reserved0 != 0)
+		return refuse_arg(c, "reserved0 must be 0");
 	if (flags & WHERRY_ARG_OPTION && flags & (WHERRY_ARG_OPTIONAL | WHERRY_ARG_REST))
 		return refuse_arg(c, "an OPTION is neither OPTIONAL nor REST");
 	if (flags & WHERRY_ARG_WRITE && !(c->command->flags & WHERRY_CMD_WRITES))
@@ -112,12 +114,15 @@ static bool check_arg_order(struct command_checking *c)
 	return true;
 }
 
+static const struct check_row argument_row = {
+    "argument", sizeof(wherry_arg), MODULE_ARGS_MOST, {CHECK_TEXT(wherry_arg, name), CHECK_TEXT(wherry_arg, help)}};
+
 static bool check_args(struct command_checking *c)
 {
 	char of[MODULE_NAME_MOST * 2 + 32];
 	snprintf(of, sizeof(of), "command \"%s\": ", c->command->name);
-	if (!check_list(c->whole, of, "argument", c->command->args, c->command->arg_count, c->command->arg_stride,
-		sizeof(wherry_arg)))
+	if (!check_list(c->whole, of, &argument_row,
+		&(struct check_list){c->command->args, c->command->arg_count, c->command->arg_stride}))
 		return false;
 	for (c->index = 0; c->index < c->command->arg_count; c->index++) {
 		c->arg = arg_at(c->command, c->index);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -20,6 +21,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "module/check.h"
+#include "module/elf.h"
 #include "wherry/status.h"
 
 // The dynamic linker's list of mapped files is the process's.  Whether a file is in it and the mapping of it
@@ -131,6 +133,20 @@ static void fresh_path(int fd, char path[static 192])
 	snprintf(at, 16, "/%d", fd);
 }
 
+// The linker's own sentence begins with the path that it was given, which may be none that anybody knows.
+static void *map_path(struct opening *o, const char *path)
+{
+	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (handle != NULL)
+		return handle;
+	const char *why = dlerror();
+	size_t len = strlen(path);
+	if (strncmp(why, path, len) == 0 && strncmp(why + len, ": ", 2) == 0)
+		why += len + 2;
+	say(o, WHERRY_EARG, "file \"%s\": %s", o->path, why);
+	return NULL;
+}
+
 // From memory: the directory of temporary files may be mounted so that nothing can be run from it.
 static void *map_copy(struct opening *o)
 {
@@ -141,20 +157,10 @@ static void *map_copy(struct opening *o)
 		say(o, WHERRY_EIO, "file \"%s\": it can't be copied: %s", o->path, strerror(errno));
 	} else {
 		fresh_path(copy, path);
-		handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-		if (handle == NULL)
-			say(o, WHERRY_EARG, "file \"%s\": %s", o->path, dlerror());
+		handle = map_path(o, path);
 	}
 	if (copy >= 0)
 		close(copy);
-	return handle;
-}
-
-static void *map_file(struct opening *o)
-{
-	void *handle = dlopen(o->path, RTLD_NOW | RTLD_LOCAL);
-	if (handle == NULL)
-		say(o, WHERRY_EARG, "file \"%s\": %s", o->path, dlerror());
 	return handle;
 }
 
@@ -162,7 +168,7 @@ static void *map(struct opening *o)
 {
 	pthread_mutex_lock(&linker);
 	void *mapped = dlopen(o->path, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
-	void *handle = mapped != NULL ? map_copy(o) : map_file(o);
+	void *handle = mapped != NULL ? map_copy(o) : map_path(o, o->path);
 	if (mapped != NULL)
 		dlclose(mapped); // the reference that looking took
 	pthread_mutex_unlock(&linker);
@@ -175,6 +181,8 @@ static int open_found(struct opening *o, const char *dir, const char *wanted, st
 	if (o->fd < 0)
 		return not_there(o, wanted, module_file_is_path(wanted) ? NULL : dir);
 	int status = module_file_trusted(o->fd, o->path, o->why, o->room);
+	if (status == WHERRY_OK)
+		status = elf_check(o->fd, o->path, o->why, o->room);
 	file->path = status == WHERRY_OK ? mem_strdup(o->path) : NULL;
 	if (status == WHERRY_OK && file->path == NULL)
 		status = say(o, WHERRY_ENOMEM, "out of memory");
@@ -200,6 +208,22 @@ int module_file_open(const char *dir, const char *wanted, struct module_file *fi
 	if (status != WHERRY_OK)
 		module_file_close(file);
 	return status;
+}
+
+wherry_module_query_fn module_file_entry(const struct module_file *file, char *why, size_t why_room)
+{
+	wherry_module_query_fn entry = NULL;
+	Dl_info info;
+	const ElfW(Sym) *symbol = NULL;
+	void *at = dlsym(file->handle, "wherry_module_query");
+	if (at == NULL)
+		snprintf(why, why_room, "file \"%s\" is no module: it has no wherry_module_query()", file->path);
+	else if (dladdr1(at, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0 && symbol != NULL &&
+		 ELF64_ST_TYPE(symbol->st_info) == STT_OBJECT)
+		snprintf(why, why_room, "file \"%s\" is no module: its wherry_module_query is no function", file->path);
+	else
+		memcpy(&entry, &at, sizeof(entry));
+	return entry;
 }
 
 void module_file_close(struct module_file *file)

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "wherry/module.h"
+
 struct module_file {
 	void *handle;
 	char *path; // absolute
@@ -21,6 +23,8 @@ struct module_file {
 // ENOKEY (no such file), EDENIED (others may write it), EARG (no shared object, or one that can't be linked),
 // EIO, ENOMEM; why[] says.
 int module_file_open(const char *dir, const char *path_or_name, struct module_file *, char *why, size_t why_room);
+// NULL: it is no module, and why[] says so.
+wherry_module_query_fn module_file_entry(const struct module_file *, char *why, size_t why_room);
 void module_file_close(struct module_file *); // unmaps it
 bool module_file_is_path(const char *path_or_name);
 

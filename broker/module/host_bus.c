@@ -22,7 +22,7 @@ static wherry_buf *buf_new(wherry_owner *o, size_t len)
 	wherry_buf *buf = atomic_load(&o->dead) ? NULL : mem_zalloc(sizeof(*buf));
 	if (buf == NULL)
 		return NULL;
-	if (!buffer_reserve(&buf->bytes, len)) {
+	if (!buffer_reserve(&buf->bytes, len > 0 ? len : 1)) { // an empty one has data, too: memcpy() takes no NULL
 		mem_free(buf);
 		return NULL;
 	}

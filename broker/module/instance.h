@@ -35,6 +35,7 @@ struct module {
 	uint32_t *types; // store type ids
 	uint32_t reloads;
 	int64_t loaded_ms;
+	bool clean;          // buried, and nothing can refer to it but by a fault
 	bool abandoned;      // it did not drain: its threads may go on, so its owner and its code stay for ever
 	struct module *next; // in the order of loading: needs stand before
 };
@@ -61,7 +62,7 @@ struct modules {
 	struct modules_config config; // its strings are owned
 	pthread_mutex_t lock;
 	struct module *first;
-	struct module *buried; // unloaded; kept mapped and allocated until close
+	struct module *buried; // unloaded, the youngest first: unload.c says how long they stay
 	struct grace grace;
 	_Atomic(struct hearing *) hearing;
 	struct publication nothing; // for the end, when there may be no memory

@@ -1,12 +1,13 @@
 // From a file to a module that has started: map, query, check, place among the others, load(), start().
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/status.h"
+#include "module/checked.h"
 #include "module/instance.h"
+#include "module/roster.h"
 
 struct loading {
 	struct modules *modules;
@@ -18,12 +19,9 @@ struct loading {
 
 static int query(struct loading *l)
 {
-	wherry_module_query_fn ask = NULL;
-	void *symbol = dlsym(l->file.handle, "wherry_module_query");
-	if (symbol == NULL)
-		return module_say(
-		    l->why, WHERRY_EARG, "file \"%s\" is no module: it has no wherry_module_query()", l->file.path);
-	memcpy(&ask, &symbol, sizeof(ask));
+	wherry_module_query_fn ask = module_file_entry(&l->file, l->why.text, l->why.room);
+	if (ask == NULL)
+		return WHERRY_EARG;
 	l->found = ask(WHERRY_ABI);
 	if (l->found == NULL)
 		return module_say(l->why, WHERRY_EARG, "file \"%s\": the module does not serve this broker's ABI %u.%u",
@@ -115,6 +113,7 @@ void module_free(struct module *m)
 {
 	if (m == NULL)
 		return;
+	roster_forget(m, m->abandoned);
 	if (m->abandoned) {
 		mem_free(m->file.path);
 	} else {
@@ -150,16 +149,29 @@ static int module_said(const struct module *m, const char *what, int status, whe
 	    said->text[0] != 0 ? said->text : status_text(status));
 }
 
+static int start(struct module *m, wherry_why *said)
+{
+	struct checked_here here;
+	checked_reach(m->owner->checked, CHECKED_RUNNING);
+	checked_enter(&here, m->owner->checked, "start()");
+	int status = m->is.start != NULL ? m->is.start(m->self, said) : WHERRY_OK;
+	checked_leave(&here);
+	return status;
+}
+
 // Behind load() it has run, so what is left of it is kept mapped.
 static int bring_up(struct loading *l, struct module *m)
 {
 	wherry_why said = {.size = sizeof(said)};
+	struct checked_here here;
+	checked_enter(&here, m->owner->checked, "load()");
 	int status = m->is.load(&m->owner->host, m->owner, &m->self, &said);
+	checked_leave(&here);
 	if (status != WHERRY_OK) {
 		m->is.unload = NULL; // it has cleaned up for itself
 		status = module_said(m, "load", status, &said, l->why);
 	} else {
-		status = m->is.start != NULL ? m->is.start(m->self, &said) : WHERRY_OK;
+		status = start(m, &said);
 		if (status != WHERRY_OK)
 			status = module_said(m, "start", status, &said, l->why);
 	}
@@ -175,6 +187,8 @@ static int prepare(struct loading *l, struct module *m)
 	if (m->owner == NULL)
 		return module_say(l->why, WHERRY_ENOMEM, "out of memory");
 	m->facing.owner = m->owner;
+	if (m->owner->checked != NULL && !checked_commands(m->owner->checked, &m->is))
+		return module_say(l->why, WHERRY_ENOMEM, "out of memory");
 	int status = module_types(l->modules, m, l->why);
 	if (status != WHERRY_OK)
 		return status;
@@ -189,6 +203,8 @@ static int make(struct loading *l, struct module **out)
 		module_free(m);
 		return status;
 	}
+	uint32_t reloads = l->before != NULL ? l->before->reloads + 1 : 0;
+	roster_add(m, m->is.name, m->is.version, m->file.path, l->found, reloads);
 	status = bring_up(l, m);
 	if (status != WHERRY_OK)
 		module_bury(l->modules, m);

@@ -259,6 +259,7 @@ int modules_unload(struct modules *ms, const char *name, int64_t deadline_ms, ch
 static struct module_info info_of(const struct module *m)
 {
 	struct owner_tally held = {0};
+	struct checked *checked = m->owner != NULL ? m->owner->checked : NULL;
 	if (m->owner != NULL)
 		held = owner_tally(m->owner);
 	return (struct module_info){
@@ -274,6 +275,8 @@ static struct module_info info_of(const struct module *m)
 	    .reloads = m->reloads,
 	    .memory = held.bytes,
 	    .timers = held.timers,
+	    .checked = checked != NULL,
+	    .found = checked != NULL ? checked_tally(checked) : (struct checked_tally){0},
 	    .loaded_ms = m->loaded_ms,
 	};
 }
@@ -318,8 +321,12 @@ int modules_set_option(
 		    (struct why){why, why_room}, WHERRY_ENOKEY, "no module \"%.64s\" with options is loaded", module);
 	uint32_t index;
 	int status = owner_set_option(m->owner, name, text, &index, why, why_room);
-	if (status == WHERRY_OK && m->is.option_changed != NULL)
+	if (status == WHERRY_OK && m->is.option_changed != NULL) {
+		struct checked_here here;
+		checked_enter(&here, m->owner->checked, "option_changed()");
 		m->is.option_changed(m->self, index);
+		checked_leave(&here);
+	}
 	return status;
 }
 

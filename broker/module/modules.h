@@ -7,10 +7,12 @@
 //   publish.c    the command table in force, who hears
 //   unload.c     drain, unload, take back what is left; the code stays mapped (a late pointer into it is not a
 //                crash)
-//   file.c       a module's file: found, trusted, mapped
+//   file.c       a module's file: found, trusted, mapped; elf.c whether it is one that can be
 //   check.c      the description; check_command.c its commands
 //   host.c       the host table, with host_bus.c and host_read.c
 //   owner.c      what an owner holds: memory, requests; owner_timer.c timers; owner_options.c options
+//   checked.c    the checks of --check-modules, with its other files: see checked.h
+//   roster.c     their names and addresses, for a crash report
 //   jobs.c       what clients asked the control thread for, and wait for
 //
 // Threads: all functions run on the broker's control thread (broker.h), but those marked [any].
@@ -21,6 +23,7 @@
 #include <stdbool.h>
 
 #include "base/options.h"
+#include "module/checked.h"
 #include "run/router.h"
 
 struct modules;
@@ -36,6 +39,7 @@ struct modules_config {
 	// The configured text of option `name` of `module`, NULL: none.
 	const char *(*option)(void *arg, const char *module, const char *name);
 	void *arg;
+	struct checked_config check;
 };
 
 int modules_open(struct modules **, const struct modules_config *);
@@ -60,6 +64,8 @@ struct module_info {
 	bool builtin;
 	uint32_t abi, commands, types, reloads;
 	uint64_t memory, timers;
+	bool checked; // it is checked while it runs, and this was found
+	struct checked_tally found;
 	int64_t loaded_ms;
 };
 void modules_each(struct modules *, void (*each)(void *arg, const struct module_info *), void *arg); // [any]

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "codec/request.h"
+#include "module/checked.h"
 #include "module/instance.h"
 
 // In front of each allocation.  The tag is the owner's address turned by a constant: what was not given by
@@ -35,9 +36,13 @@ wherry_owner *owner_new(struct modules *modules, const wherry_module *m)
 	snprintf(o->name, sizeof(o->name), "%s", m->name);
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_mutex_init(&o->settings_lock, NULL);
+	bool checks = modules->config.check.on;
+	o->checked = checks ? checked_new(o) : NULL;
+	if (o->checked != NULL)
+		checked_fill(&o->host);
 	o->metrics = mem_zalloc(sizeof(o->metrics[0]) * m->metric_count);
 	o->settings = mem_zalloc(sizeof(o->settings[0]) * m->option_count);
-	if (o->metrics == NULL || o->settings == NULL) {
+	if (o->metrics == NULL || o->settings == NULL || (checks && o->checked == NULL)) {
 		owner_free(o);
 		return NULL;
 	}
@@ -66,6 +71,7 @@ void owner_free(wherry_owner *o)
 		mem_free(o->settings[i].value.text);
 	for (uint32_t i = 0; i < o->old_text_count; i++)
 		mem_free(o->old_texts[i]);
+	checked_free(o->checked);
 	mem_free(o->settings);
 	mem_free(o->old_texts);
 	mem_free(o->metrics);
@@ -138,6 +144,11 @@ void owner_release(wherry_owner *o, void *ptr)
 	owner_count(o, -1, -block_cost(b->size));
 	b->tag = 0;
 	mem_free(b);
+}
+
+size_t owner_block_size(const void *ptr)
+{
+	return ((const struct block *)ptr - 1)->size;
 }
 
 // --- requests

@@ -17,6 +17,7 @@
 #include "module/check.h"
 #include "run/router.h"
 
+struct checked;
 struct modules;
 struct owner_timer;
 
@@ -30,6 +31,7 @@ struct wherry_owner {
 	wherry_host host; // here and not the broker's: an abandoned module's thread may call when the broker is gone
 	char version[32];
 	struct modules *modules;
+	struct checked *checked; // NULL: it is not checked while it runs
 	char name[MODULE_NAME_MOST + 1];
 	atomic_bool dead;
 	atomic_uint_fast64_t bytes, allocations; // what alloc() and buf_new() gave and has not come back
@@ -81,6 +83,7 @@ int owner_timer_stop(wherry_owner *, uint64_t timer);
 void *owner_alloc(wherry_owner *, size_t);
 void *owner_resize(wherry_owner *, void *, size_t);
 void owner_release(wherry_owner *, void *);
+size_t owner_block_size(const void *); // of what owner_alloc() gave
 void owner_count(wherry_owner *, int64_t allocations, int64_t bytes);
 
 struct owner_tally owner_tally(wherry_owner *);

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "bus/topic.h"
+#include "module/checked.h"
 #include "module/instance.h"
 
 static int add_alarms(struct command_table *table, const struct module *m)
@@ -123,6 +124,28 @@ void publication_go(struct modules *ms, struct publication *p)
 
 // --- hearing --------------------------------------------------------------------------------------------------------
 
+static struct checked *checked_of(const struct module *m)
+{
+	return m->owner != NULL ? m->owner->checked : NULL;
+}
+
+static void tell_ended(const struct module *m, uint64_t session)
+{
+	struct checked_here here;
+	checked_enter(&here, checked_of(m), "session_ended()");
+	m->is.session_ended(m->self, session);
+	checked_leave(&here);
+}
+
+static void hear(const struct hears *row, wherry_span topic, wherry_span payload, wherry_span headers)
+{
+	struct checked *checked = checked_of(row->module);
+	if (checked != NULL)
+		checked_heard(checked, row->listener, row->module->self, topic, payload, headers);
+	else
+		row->listener->heard(row->module->self, topic, payload, headers);
+}
+
 void modules_session_ended(struct modules *ms, uint64_t session)
 {
 	jobs_session_ended(ms->jobs, session);
@@ -130,7 +153,7 @@ void modules_session_ended(struct modules *ms, uint64_t session)
 	const struct hearing *h = atomic_load(&ms->hearing);
 	for (uint32_t i = 0; h != NULL && i < h->count; i++)
 		if (h->row[i].listener == NULL)
-			h->row[i].module->is.session_ended(h->row[i].module->self, session);
+			tell_ended(h->row[i].module, session);
 	grace_leave(&ms->grace, token);
 }
 
@@ -151,7 +174,7 @@ uint64_t modules_heard(struct modules *ms, wherry_span topic, wherry_span payloa
 		const struct hears *row = &h->row[i];
 		if (row->listener == NULL || !filter_matches(span_text(row->listener->filter), topic))
 			continue;
-		row->listener->heard(row->module->self, topic, payload, headers);
+		hear(row, topic, payload, headers);
 		reached++;
 	}
 	grace_leave(&ms->grace, token);

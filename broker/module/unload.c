@@ -1,14 +1,21 @@
 // A module's end: out of force, drained, unloaded, and what it still holds taken back.
 //
 // The order matters.  Once its commands are out of the table and the grace periods are over, nothing of it runs but what
-// it started itself; drain() ends that; unload() frees its own; only then its timers and counts are looked at.  Its code
-// stays mapped and its owner allocated until the broker closes, so a late pointer into either is not a crash.
+// it started itself; drain() ends that; unload() frees its own; only then its timers and counts are looked at.
+//
+// Its code stays mapped and its owner allocated for a while, so that a late pointer into either is not a crash: until
+// BURIED_KEPT others have followed it.  One that left something behind stays until the broker closes, and so does one that
+// has a drain(): it may have had threads.
 
 #include <stdio.h>
 
 #include "base/mem.h"
 #include "base/status.h"
+#include "module/checked.h"
 #include "module/instance.h"
+#include "module/roster.h"
+
+enum { BURIED_KEPT = 16 };
 
 static void set_state(struct modules *ms, struct module *m, const char *state)
 {
@@ -17,13 +24,22 @@ static void set_state(struct modules *ms, struct module *m, const char *state)
 	pthread_mutex_unlock(&ms->lock);
 }
 
+static int call_drain(struct module *m, int64_t deadline_ms)
+{
+	struct checked_here here;
+	checked_enter(&here, m->owner->checked, "drain()");
+	int status = m->is.drain(m->self, deadline_ms);
+	checked_leave(&here);
+	return status;
+}
+
 static int drain(struct modules *ms, struct module *m, int64_t deadline_ms, struct why why)
 {
 	if (m->is.drain == NULL)
 		return WHERRY_OK;
 	set_state(ms, m, "draining");
 	int64_t began = timers_now(ms->config.timers);
-	int status = m->is.drain(m->self, deadline_ms);
+	int status = call_drain(m, deadline_ms);
 	int64_t took = timers_now(ms->config.timers) - began;
 	if (took > deadline_ms)
 		log_event(ms->config.log, WHERRY_LOG_WARN, "module drained late", "module", m->is.name, "took_ms",
@@ -49,16 +65,44 @@ static void log_left(struct modules *ms, const struct module *m, const struct ow
 		    LOG_NUMBER(left->requests), NULL);
 }
 
+static bool left_nothing(const struct owner_tally *left)
+{
+	return left->allocations == 0 && left->timers == 0 && left->requests == 0;
+}
+
+static void bury(struct modules *ms, struct module *m)
+{
+	struct module **at = &ms->buried;
+	m->next = ms->buried;
+	ms->buried = m;
+	for (unsigned kept = 0; *at != NULL;) {
+		struct module *old = *at;
+		if (kept++ < BURIED_KEPT || !old->clean) {
+			at = &old->next;
+			continue;
+		}
+		*at = old->next;
+		module_free(old);
+	}
+}
+
 void module_bury(struct modules *ms, struct module *m)
 {
+	struct checked *checked = m->owner != NULL ? m->owner->checked : NULL;
+	struct checked_here here;
+	checked_reach(checked, CHECKED_DRAINED);
+	checked_enter(&here, checked, "unload()");
 	if (m->is.unload != NULL)
 		m->is.unload(m->self);
+	checked_leave(&here);
+	checked_reach(checked, CHECKED_UNLOADED);
+	roster_unloaded(m);
 	if (m->owner != NULL) {
 		struct owner_tally left = owner_bury(m->owner);
 		log_left(ms, m, &left);
+		m->clean = left_nothing(&left) && m->is.drain == NULL;
 	}
-	m->next = ms->buried;
-	ms->buried = m;
+	bury(ms, m);
 }
 
 static void replace(struct modules *ms, struct module *old, struct module *replacement)
@@ -121,8 +165,8 @@ void module_end(struct modules *ms, struct module *m, int64_t deadline_ms)
 		return;
 	}
 	log_event(ms->config.log, WHERRY_LOG_ERROR, "module abandoned", "module", m->is.name, "why", text, NULL);
+	checked_mute(m->owner->checked);
 	owner_bury(m->owner);
 	m->abandoned = true;
-	m->next = ms->buried;
-	ms->buried = m;
+	bury(ms, m);
 }

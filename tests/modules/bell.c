@@ -17,6 +17,9 @@ static int32_t run_set(void *self, wherry_call *call)
 {
 	const wherry_host *host = ((struct context *)self)->host;
 	struct bell b = {call->args[1].as.i, call->args[2].kind == WHERRY_INT ? call->args[2].as.i : 1, 0};
+	const int64_t most = INT64_C(1) << 40;
+	if (b.every_ms < -most || b.every_ms > most || b.left < -most)
+		return host->fail(call, WHERRY_EARG, "too far away");
 	int32_t status = host->keys->put_head(call, 0, 0, head_of(&b));
 	if (status == WHERRY_OK)
 		status = host->keys->set_alarm(call, 0, call->now_ms + b.every_ms);

@@ -44,7 +44,8 @@ static int32_t add(void *self, wherry_call *call)
 	int32_t status = read(call, &number);
 	if (status != WHERRY_OK)
 		return status;
-	number += call->args[2].kind == WHERRY_ABSENT ? step() : call->args[2].as.i;
+	if (__builtin_add_overflow(number, call->args[2].kind == WHERRY_ABSENT ? step() : call->args[2].as.i, &number))
+		return WHERRY_ELIMIT;
 	status = keys->put_head(call, 0, 0, span_text("c"));
 	if (status == WHERRY_OK)
 		status = keys->put(call, 0, record_of(call), (wherry_span){&number, sizeof(number)});

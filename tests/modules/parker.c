@@ -32,7 +32,7 @@ static int32_t wait_signal(void *self, wherry_call *call)
 	return park(call, call->args[1].kind == WHERRY_ABSENT ? -1 : call->args[1].as.i);
 }
 
-// Parks whatever happens: whoever takes its module away has to get rid of it.
+// Parks whatever happens, and whatever it is given: whoever takes its module away has to get rid of it.
 static int32_t stay(void *self, wherry_call *call)
 {
 	(void)self;
@@ -79,6 +79,9 @@ static const wherry_arg signal_args[] = {
 };
 
 static const wherry_arg sleep_args[] = {ARG("ms", WHERRY_INT, 0)};
+static const wherry_arg stay_args[] = {
+    ARG("word", WHERRY_ANY_KIND, WHERRY_ARG_REST | WHERRY_ARG_OPTIONAL),
+};
 
 static const wherry_command commands[] = {
     COMMAND_ARGS("parker.wait", "read", WHERRY_CMD_PARKS, wait_signal, wait_args),
@@ -86,7 +89,7 @@ static const wherry_command commands[] = {
     COMMAND_ARGS("parker.sleep", "read", WHERRY_CMD_PARKS, run_sleep, sleep_args),
     COMMAND("parker.ticket", "read", WHERRY_CMD_PARKS, ticket_wait),
     COMMAND("parker.wake", "write", 0, wake_last),
-    COMMAND("parker.stay", "read", WHERRY_CMD_PARKS, stay),
+    COMMAND_ARGS("parker.stay", "read", WHERRY_CMD_PARKS, stay, stay_args),
 };
 
 static const wherry_module module = {HEAD("parker"), LIST(command, commands), .load = load};

@@ -37,7 +37,9 @@ static int32_t canonical(void *self, wherry_call *call)
 {
 	(void)self;
 	char buffer[64];
-	size_t len = 0, room = call->args[1].kind == WHERRY_ABSENT ? sizeof(buffer) : (size_t)call->args[1].as.i;
+	size_t len = 0, room = sizeof(buffer);
+	if (call->args[1].kind == WHERRY_INT && (size_t)call->args[1].as.i < room)
+		room = (size_t)call->args[1].as.i;
 	int32_t status = context.host->read->canonical(&call->args[0], buffer, room, &len);
 	context.host->write->array(call->reply, 3);
 	context.host->write->integer(call->reply, status);

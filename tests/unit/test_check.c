@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <cmocka.h>
 
 #include "module/check.h"
@@ -23,25 +24,18 @@ struct sample {
 
 static int32_t run(void *self, wherry_call *call)
 {
-	(void)self;
-	(void)call;
+	(void)self, (void)call;
 	return WHERRY_OK;
 }
 
 static void heard(void *self, wherry_span topic, wherry_span payload, wherry_span headers)
 {
-	(void)self;
-	(void)topic;
-	(void)payload;
-	(void)headers;
+	(void)self, (void)topic, (void)payload, (void)headers;
 }
 
 static int32_t load(const struct wherry_host *host, wherry_owner *owner, void **self, wherry_why *why)
 {
-	(void)host;
-	(void)owner;
-	(void)self;
-	(void)why;
+	(void)host, (void)owner, (void)self, (void)why;
 	return WHERRY_OK;
 }
 
@@ -240,7 +234,7 @@ static void lists(void **state)
 	REFUSED(s->listeners[0].size = 64,
 	    "module \"kv\": listener 1: its size is 64, between 32 and the stride 32 is right");
 	REFUSED(s->commands[0].arg_count = UINT32_MAX,
-	    "module \"kv\": command \"kv.set\": 4294967295 arguments: at most 4096");
+	    "module \"kv\": command \"kv.set\": 4294967295 arguments: at most 64");
 	REFUSED(s->commands[0].args = NULL,
 	    "module \"kv\": command \"kv.set\": the list of arguments is NULL, but its count is 4");
 }
@@ -405,6 +399,32 @@ static void a_short_room_is_kept(void **state)
 	}
 }
 
+// Each pointer of a description, in turn, leads to what it should not: there is an answer, and the check reads nothing that
+// is not there.
+static void pointers_anywhere(void **state)
+{
+	(void)state;
+	char why[512];
+	char *pages = mmap(NULL, 3 * 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(pages, MAP_FAILED);
+	memset(pages + 65536, 'a', 65536);
+	assert_int_equal(mprotect(pages + 2 * 65536, 65536, PROT_NONE), 0);
+	const uintptr_t zeros = (uintptr_t)pages, letters = zeros + 65536, end = letters + 65536;
+	const uintptr_t places[] = {0, 1, 8, 4095, 4096, zeros, zeros + 65528, letters, letters + 8, end - 1, end - 8,
+	    end, UINTPTR_MAX, UINTPTR_MAX - 7, UINTPTR_MAX / 2 + 1};
+	enum { WORDS = sizeof(struct sample) / sizeof(uintptr_t), PLACES = sizeof(places) / sizeof(places[0]) };
+	for (size_t word = 0; word < WORDS; word++)
+		for (size_t place = 0; place < PLACES; place++) {
+			struct sample *s = fresh();
+			memcpy((char *)s + word * sizeof(uintptr_t), &places[place], sizeof(uintptr_t));
+			int status = module_check(&s->module, why, sizeof(why));
+			assert_true(status == WHERRY_OK || status == WHERRY_EARG);
+		}
+	for (size_t place = 0; place < PLACES; place++)
+		assert_int_equal(module_check((const void *)places[place], why, sizeof(why)), WHERRY_EARG);
+	munmap(pages, 3 * 65536);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +444,7 @@ int main(void)
 	    cmocka_unit_test(metrics),
 	    cmocka_unit_test(listeners),
 	    cmocka_unit_test(a_short_room_is_kept),
+	    cmocka_unit_test(pointers_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

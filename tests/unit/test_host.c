@@ -276,6 +276,9 @@ static void keys_are_made_canonical(void **state)
 	expect(b, "reader.canonical 7", "[0, 1, b\"\\x07\"]");
 	expect(b, "reader.canonical -0.0", "[0, 9, b\"\\xcb\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\"]");
 	expect(b, "reader.canonical abc 3", "[-5, 4, b\"\"]"); // ELIMIT, and what it takes
+	expect(b,
+	    "reader.canonical \"a text that is longer than the room that reader.canonical has for it, by far\" 1000",
+	    "[-5, 78, b\"\"]");
 	expect(b, "reader.canonical [1]", "[-1, 0, b\"\"]");
 	embed_close(b);
 }

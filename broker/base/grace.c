@@ -3,12 +3,17 @@
 #include <sched.h>
 #include <time.h>
 
+#include "base/thread.h"
+
 unsigned thread_number(void)
 {
 	static atomic_uint next;
 	static _Thread_local unsigned mine;
-	if (mine == 0)
+	if (mine == 0) {
 		mine = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed) + 1;
+		if (thread_met != NULL)
+			thread_met();
+	}
 	return mine - 1;
 }
 

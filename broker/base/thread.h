@@ -6,6 +6,10 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+// If set, called once on each thread that runs requests, by itself, and on those that thread_start() starts.  Set it before
+// any of them is there.
+extern void (*thread_met)(void);
+
 bool thread_start(pthread_t *, void *(*body)(void *), void *arg); // false: the system has none to give
 
 #endif

@@ -4,11 +4,11 @@
 #include "base/timer.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "wherry/status.h"
 
 enum { FIRST_ROOM = 64, LONGEST_SLEEP_MS = 60 * 60 * 1000 };
@@ -128,15 +128,9 @@ static void *run(void *arg)
 	return NULL;
 }
 
-// Signals are the main thread's business: the new thread inherits a full mask.
 static int start_thread(struct timers *ts)
 {
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failed = pthread_create(&ts->thread, NULL, run, ts);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (failed)
+	if (!thread_start(&ts->thread, run, ts))
 		return WHERRY_EAGAIN;
 	pthread_setname_np(ts->thread, "wherry-timer");
 	return WHERRY_OK;

@@ -21,6 +21,11 @@ static void add_state(struct rows *map, const struct module_info *info)
 	rows_number(map, "memory", info->memory);
 	rows_number(map, "timers", info->timers);
 	rows_int(map, "loaded_ms", info->loaded_ms);
+	if (!info->checked)
+		return;
+	rows_number(map, "misuses", info->found.misuses);
+	rows_number(map, "undone", info->found.undone);
+	rows_number(map, "slow", info->found.slow);
 }
 
 static void add_identity(struct rows *map, const struct module_info *info)
@@ -183,7 +188,8 @@ static const wherry_command commands[] = {
     COMMAND_ARGS("module.show", "read", 0, run_show, name_args,
 	"One module: what module.list says of it, its path, needs, types, reloads, memory and "
 	"timers it holds, "
-	"loaded_ms, and its options and metrics as maps.  ENOKEY: no such module is loaded."),
+	"loaded_ms, and its options and metrics as maps; with check_modules also how often it did what it must not "
+	"(misuses), failed after changes (undone), and ran too long (slow).  ENOKEY: no such module is loaded."),
     COMMAND_ARGS("module.load", "admin", WHERRY_CMD_ADMIN | WHERRY_CMD_PARKS, run_load, path_args,
 	"Loads a module and puts its commands in force; answers true.  The file must belong to root or the "
 	"broker's user and be writable by nobody else.  On failure nothing of it is left, and the error says "

@@ -120,6 +120,16 @@ static int32_t run_jobs(void *self, wherry_call *call)
 
 #define OPTION_KINDS (WHERRY_BOOL | WHERRY_INT | WHERRY_TEXT)
 
+static const wherry_arg stats_args[] = {
+    ARG("buckets", WHERRY_BOOL, WHERRY_ARG_OPTION, "true: each command with its histogram"),
+};
+
+static const wherry_arg slowlog_args[] = {
+    ARG("count", WHERRY_INT, WHERRY_ARG_OPTION, "at most so many, the newest ones; preset 16"),
+    ARG("since", WHERRY_INT, WHERRY_ARG_OPTION, "only those with a greater id"),
+    ARG("reset", WHERRY_BOOL, WHERRY_ARG_OPTION, "true: forgets all of them once they are answered"),
+};
+
 static const wherry_arg commands_args[] = {
     ARG("name", WHERRY_TEXT, WHERRY_ARG_OPTIONAL, "a command, or a module for all of its commands"),
 };
@@ -144,10 +154,21 @@ static const wherry_command commands[] = {
 	"modules (names), memory (of the keys, bytes), keys, namespaces, connections, sessions, parked, "
 	"requests, lsn "
 	"and durable_lsn (of the last change, and of the last one on disk), read_only (the disk failed)."),
-    COMMAND("sys.stats", "read", 0, sys_stats,
-	"All counters, a map of maps: router, wire and store as they count; modules: the metrics, as "
-	"module.metric; "
-	"commands: calls and errors of each that was called."),
+    COMMAND_ARGS("sys.stats", "read", 0, sys_stats, stats_args,
+	"All counters, a map of maps: router, wire and store as they count; memory: used and limit in bytes (of the "
+	"keys; 0: none), table (of used, the tables of keys), resident (the whole process) and modules (what each "
+	"holds); namespaces: keys of each; modules: the metrics, as module.metric; commands: of each that was called "
+	"calls, errors, and how long a run took: p50_us, p99_us, p999_us and max_us, in microseconds, since the "
+	"broker began.  With buckets also buckets, a list of [upper, count]: so many runs took less than upper "
+	"nanoseconds (nil: the last, without a bound) but not less than the upper before it.  Of a request that "
+	"waits the runs count, not the wait.  Runs of one frame that together take less than 16 us count with "
+	"their mean."),
+    COMMAND_ARGS("sys.slowlog", "admin", WHERRY_CMD_ADMIN, sys_slowlog, slowlog_args,
+	"The last requests that took slowlog_us or longer, the newest first: a list of maps with id (rises by one "
+	"for each), at_ms (when it was done, Unix time), us (how long it ran), among (1; more: so many of "
+	"one frame were timed as one, and this is only the likeliest), command, ns, session, client and remote (who "
+	"asked; session 0: the broker itself, or one that waits again), status and args: texts, cut to "
+	"slowlog_arg_bytes, secrets left out, options as name=value."),
     COMMAND_ARGS("sys.commands", "read", 0, sys_commands, commands_args,
 	"What can be called: a list of maps with name, module, help, verb (for access rules), flags "
 	"and args; an "

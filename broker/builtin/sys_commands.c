@@ -7,12 +7,7 @@
 #include "builtin/rows.h"
 #include "run/call.h"
 
-struct word {
-	uint32_t bit;
-	const char *name;
-};
-
-static const struct word command_words[] = {
+const struct word command_words[] = {
     {WHERRY_CMD_WRITES, "writes"},
     {WHERRY_CMD_GROWS, "grows"},
     {WHERRY_CMD_PARKS, "parks"},
@@ -33,7 +28,7 @@ static const struct word arg_words[] = {
 };
 
 // UINT is an int to clients: the wire does not tell them apart.
-static const struct word kind_words[] = {
+const struct word kind_words[] = {
     {WHERRY_NIL, "nil"},
     {WHERRY_BOOL, "bool"},
     {WHERRY_INT | WHERRY_UINT, "int"},

@@ -263,6 +263,8 @@ static void end(struct binding *b, bool bound)
 {
 	if (bound)
 		b->out->key_count = (uint32_t)(b->worker->key_count - b->out->keys);
+	else
+		timing_pause(b->worker);
 }
 
 void bind_request(struct router *r, const struct command_table *table, struct session *session, struct worker *w,

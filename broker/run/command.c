@@ -16,6 +16,12 @@ struct alarm_row {
 	const struct command *command;
 };
 
+// A few slots, so that threads seldom share one; but the first they are made when a thread first needs them.
+struct command_slot {
+	_Alignas(64) atomic_uint_fast64_t errors, longest_ns;
+	atomic_uint_fast64_t bucket[HISTOGRAM_BUCKETS];
+};
+
 struct command_table {
 	struct command **rows;
 	uint32_t count, room;
@@ -35,12 +41,21 @@ static uint32_t name_hash(wherry_span name)
 	return hash ^ hash >> 15;
 }
 
+static void counts_drop(struct command_counts *counts)
+{
+	if (counts == NULL || --counts->tables > 0)
+		return;
+	for (int i = 0; i < COMMAND_SLOTS; i++)
+		free(atomic_load(&counts->slot[i]));
+	mem_free(counts);
+}
+
 static void command_free(struct command *c)
 {
 	if (c == NULL)
 		return;
 	mem_free(c->args);
-	free(c->counts);
+	counts_drop(c->counts);
 	mem_free(c);
 }
 
@@ -82,12 +97,27 @@ static void count_arg(struct command *c, const wherry_arg *arg)
 	}
 }
 
-// aligned_alloc, not mem_alloc: each slot has a cache line of its own.
+// aligned_alloc, not mem_alloc: its counters share no cache line with others.
+static struct command_slot *slot_new(void)
+{
+	struct command_slot *slot = aligned_alloc(_Alignof(struct command_slot), sizeof(*slot));
+	if (slot != NULL)
+		memset(slot, 0, sizeof(*slot));
+	return slot;
+}
+
 static struct command_counts *counts_new(void)
 {
-	struct command_counts *counts = aligned_alloc(_Alignof(struct command_counts), sizeof(*counts));
-	if (counts != NULL)
-		memset(counts, 0, sizeof(*counts));
+	struct command_counts *counts = mem_zalloc(sizeof(*counts));
+	struct command_slot *first = slot_new();
+	if (counts == NULL || first == NULL) {
+		mem_free(counts);
+		free(first);
+		return NULL;
+	}
+	counts->tables = 1;
+	atomic_init(&counts->alone, COMMAND_ALONE_FIRST);
+	atomic_init(&counts->slot[0], first);
 	return counts;
 }
 
@@ -208,30 +238,85 @@ const struct command *command_at(const struct command_table *t, uint32_t index)
 	return t->rows[index];
 }
 
-uint64_t command_calls(const struct command *c)
+// --- counting ---------------------------------------------------------------------------------------------------------
+
+static struct command_slot *slot_make(struct command_counts *counts, unsigned index)
 {
-	uint64_t sum = 0;
-	for (int i = 0; i < COMMAND_SLOTS; i++)
-		sum += atomic_load_explicit(&c->counts->slot[i].calls, memory_order_relaxed);
-	return sum;
+	struct command_slot *fresh = slot_new(), *there = NULL;
+	if (fresh == NULL)
+		return atomic_load(&counts->slot[0]);
+	if (atomic_compare_exchange_strong(&counts->slot[index], &there, fresh))
+		return fresh;
+	free(fresh);
+	return there;
 }
 
-uint64_t command_errors(const struct command *c)
+static struct command_slot *slot_of(const struct command *c)
 {
-	uint64_t sum = 0;
-	for (int i = 0; i < COMMAND_SLOTS; i++)
-		sum += atomic_load_explicit(&c->counts->slot[i].errors, memory_order_relaxed);
-	return sum;
+	unsigned index = thread_number() % COMMAND_SLOTS;
+	struct command_slot *slot = atomic_load_explicit(&c->counts->slot[index], memory_order_acquire);
+	return slot != NULL ? slot : slot_make(c->counts, index);
+}
+
+static void raise_longest(struct command_slot *slot, uint64_t ns)
+{
+	uint64_t was = atomic_load_explicit(&slot->longest_ns, memory_order_relaxed);
+	while (ns > was && !atomic_compare_exchange_weak_explicit(
+			       &slot->longest_ns, &was, ns, memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+void command_ran(const struct command *c, struct command_batch *b)
+{
+	struct command_slot *slot = slot_of(c);
+	for (unsigned word = 0; word < HISTOGRAM_BUCKETS / 64; word++) {
+		for (uint64_t left = b->touched[word]; left != 0; left &= left - 1) {
+			unsigned i = word * 64 + (unsigned)__builtin_ctzll(left);
+			atomic_fetch_add_explicit(&slot->bucket[i], b->bucket[i], memory_order_relaxed);
+			b->bucket[i] = 0;
+		}
+		b->touched[word] = 0;
+	}
+	raise_longest(slot, b->longest_ns);
+	b->longest_ns = 0;
+}
+
+void command_failed(const struct command *c)
+{
+	atomic_fetch_add_explicit(&slot_of(c)->errors, 1, memory_order_relaxed);
+}
+
+static void add_slot(struct command_times *out, const struct command_slot *slot)
+{
+	uint64_t longest = atomic_load_explicit(&slot->longest_ns, memory_order_relaxed);
+	out->longest_ns = longest > out->longest_ns ? longest : out->longest_ns;
+	out->errors += atomic_load_explicit(&slot->errors, memory_order_relaxed);
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		uint64_t count = atomic_load_explicit(&slot->bucket[i], memory_order_relaxed);
+		out->bucket[i] += count;
+		out->calls += count;
+	}
+}
+
+void command_read(const struct command *c, struct command_times *out)
+{
+	*out = (struct command_times){0};
+	for (int i = 0; i < COMMAND_SLOTS; i++) {
+		const struct command_slot *slot = atomic_load_explicit(&c->counts->slot[i], memory_order_acquire);
+		if (slot != NULL)
+			add_slot(out, slot);
+	}
 }
 
 void command_table_adopt(struct command_table *t, const struct command_table *old)
 {
-	for (uint32_t i = 0; i < old->count; i++) {
-		const struct command *was = old->rows[i], *is = command_find(t, span_text(was->name));
-		if (is == NULL)
+	for (uint32_t i = 0; i < t->count; i++) {
+		const struct command *was = command_find(old, span_text(t->rows[i]->name));
+		if (was == NULL)
 			continue;
-		atomic_fetch_add(&is->counts->slot[0].calls, command_calls(was));
-		atomic_fetch_add(&is->counts->slot[0].errors, command_errors(was));
+		counts_drop(t->rows[i]->counts);
+		t->rows[i]->counts = was->counts;
+		was->counts->tables++;
 	}
 }
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "wherry/module.h"
 
 // Who a command belongs to, as far as running it needs: the module's instance.  Lives until its commands have been
@@ -20,13 +21,34 @@ struct command_owner {
 	wherry_owner *owner; // the module's handle; NULL for built-ins
 };
 
-// How often it ran and failed; a few slots, so that threads seldom share one.
-enum { COMMAND_SLOTS = 8 };
+// Runs of one command that one thread has not added to its counters yet.
+struct command_batch {
+	uint64_t touched[HISTOGRAM_BUCKETS / 64]; // which of the buckets are not 0
+	uint64_t longest_ns;
+	uint32_t bucket[HISTOGRAM_BUCKETS];
+};
 
+static inline void command_batch_add(struct command_batch *b, uint64_t ns, unsigned runs)
+{
+	unsigned bucket = histogram_bucket(ns);
+	b->bucket[bucket] += runs;
+	b->touched[bucket / 64] |= UINT64_C(1) << bucket % 64;
+	b->longest_ns = ns > b->longest_ns ? ns : b->longest_ns;
+}
+
+// How often it ran, how long, how often in vain, since its name came into the table: what a reload finds goes on.
+struct command_times {
+	uint64_t calls, errors, longest_ns;
+	uint64_t bucket[HISTOGRAM_BUCKETS]; // of runs
+};
+
+enum { COMMAND_SLOTS = 8, COMMAND_ALONE_FIRST = 64 };
+
+struct command_slot;
 struct command_counts {
-	struct {
-		_Alignas(64) atomic_uint_fast64_t calls, errors;
-	} slot[COMMAND_SLOTS];
+	unsigned tables;   // that have it: of the control thread
+	atomic_uint alone; // so many runs are still timed each for itself (run/timing.c)
+	_Atomic(struct command_slot *) slot[COMMAND_SLOTS];
 };
 
 struct command {
@@ -54,9 +76,11 @@ const struct command *command_at(const struct command_table *, uint32_t index); 
 int command_table_alarm(struct command_table *, uint32_t type, const char *command);
 int command_table_seal(struct command_table *); // sorts; call once, after the last add.  ENOMEM
 const struct command *command_of_alarm(const struct command_table *, uint32_t type); // NULL: none
-uint64_t command_calls(const struct command *);
-uint64_t command_errors(const struct command *);
-void command_table_adopt(struct command_table *, const struct command_table *old); // adds the counts of the old one
-const char *command_nearest(const struct command_table *, wherry_span name);       // did you mean; NULL
+void command_ran(const struct command *, struct command_batch *);                    // adds it, and empties it
+void command_failed(const struct command *);
+void command_read(const struct command *, struct command_times *out);
+// Before it is in force: what has a name of the old one counts on where that counts.
+void command_table_adopt(struct command_table *, const struct command_table *old);
+const char *command_nearest(const struct command_table *, wherry_span name); // did you mean; NULL
 
 #endif

@@ -9,9 +9,11 @@
 
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "base/grace.h"
 #include "base/status.h"
 #include "base/thread.h"
+#include "base/ticks.h"
 #include "codec/request.h"
 #include "run/call.h"
 
@@ -20,6 +22,7 @@ enum {
 	WINDOW_BOUND = 16,  // requests bound and prefetched together
 	RESTARTS_MOST = 64, // a command that asks for yet another key more often has a fault
 	HEADER_MOST = 64,
+	OWN_SLOTS = 64,
 	SESSION_BUCKETS = 1024,
 	PARK_BUCKETS = 4096,
 };
@@ -75,6 +78,25 @@ struct router_counts {
 	atomic_uint_fast64_t frames, bad_frames, requests, errors, restarts;
 };
 
+// Requests that ran one after another, and are not yet counted.
+enum { ROW_MOST = 16 };
+
+struct timed {
+	const struct bound *bound;
+	int status;
+	bool gone;    // it waits again: another thread may have freed its arguments by now, and its session
+	size_t bytes; // request and answer
+};
+
+struct timed_row {
+	struct router *router;
+	struct session *session;
+	uint64_t slow_ns;
+	unsigned count, most;
+	bool follows; // what ran before it on this thread: its time begins at `since`, where that one's ended
+	struct timed run[ROW_MOST];
+};
+
 // Scratch memory of one running frame: taken from the router's pool, so that nothing is allocated once it is warm.
 struct worker {
 	struct txn *txn;
@@ -101,8 +123,17 @@ struct worker {
 	uint64_t parking_ticket;
 	bool parking, woken;
 	int last_status;               // of the request that ran last
-	const struct command *counted; // calls not yet added to its counters
-	uint64_t counted_calls;
+	const struct command *counted; // the command of `batch`, while it stays the same
+	struct command_batch batch;
+	struct timed_row row;
+	struct clock_glance wall;
+	// Anybody may look at these, the commands within a grace period; only its own thread writes them.
+	_Atomic uint64_t since;                  // ticks when the row of requests began
+	_Atomic(const struct command *) running; // inside its run() now; NULL: none is
+	_Atomic bool taken;                      // by a thread
+	struct worker *outer;                    // of the same thread, below a request inside a request
+	uint64_t watched, looks;                 // the watch's: what it met at its last look, and how often in a row
+	const struct command *watched_command;
 	char fail_text[400];
 	struct router_counts counts;
 	struct worker *all_prev, *all_next; // in router.workers
@@ -192,11 +223,21 @@ struct held_emit {
 	uint8_t bytes[];
 };
 
+// Under its lock, but met.
+struct slow_log {
+	pthread_mutex_t lock;
+	struct slow_entry *newest, *oldest;
+	uint64_t count, left_out; // left_out: log lines since the last one
+	int64_t told_ms;          // when that was; 0: never
+	atomic_uint_fast64_t met;
+};
+
 struct router {
 	struct router_config config;
 	_Atomic(struct command_table *) table;
 	struct grace grace;
-	_Atomic(struct worker *) pool[GRACE_SLOTS];
+	_Atomic(struct worker *) own[OWN_SLOTS];    // of the threads with small numbers, each its own
+	_Atomic(struct worker *) pool[GRACE_SLOTS]; // of the others
 
 	pthread_mutex_t session_lock;
 	struct session *sessions[SESSION_BUCKETS];
@@ -223,6 +264,9 @@ struct router {
 	struct worker *workers;    // all of them, for their counts
 	struct router_counts past; // of those that are gone
 	atomic_uint_fast64_t submits;
+	struct slow_log slow;
+	atomic_bool stirred; // a worker was taken since the watch last looked
+	struct timer watch;
 };
 
 // Only the worker's own thread adds, so it needs no locked instruction; anybody may read.
@@ -239,6 +283,31 @@ struct worker *worker_take(struct router *); // NULL: no memory
 void worker_give(struct router *, struct worker *);
 void worker_free(struct router *, struct worker *);
 void workers_count(struct router *, struct router_stats *);
+
+// timing.c.  The last request of a row was done at `now`, 0: at this moment.
+int64_t timing_begin(
+    struct router *, struct session *, struct worker *);             // a window of requests; answers the wall clock
+bool timing_run(struct worker *, const struct command *, bool last); // about to run; whether it ends a row
+void timing_row_ends(struct worker *, uint64_t now);
+static inline void timing_ran(struct worker *w, const struct bound *b, int status, bool gone, size_t answer_bytes)
+{
+	struct timed *run = &w->row.run[w->row.count++];
+	run->bound = b;
+	run->status = status;
+	run->gone = gone;
+	run->bytes = b->request->raw.len + answer_bytes;
+}
+void timing_end(struct worker *);   // before they are unbound
+void timing_pause(struct worker *); // what was done since the last request ran is not the next one's
+void worker_count(struct worker *); // adds the runs that were counted to their command
+
+// watch.c
+void watch_open(struct router *);
+void watch_wake(struct router *); // somebody begins to run requests
+void watch_stop(struct router *); // nobody does any more
+
+// slow.c: for the slow log.  No lock is held.
+void slow_note(struct router *, struct session *, const struct worker *, const struct timed *, uint64_t ns);
 
 // bind.c: looks the command up and fills args and keys; the error, if any, into out->error.  An INTERNAL command is
 // found for the broker itself (session NULL) only.
@@ -261,10 +330,10 @@ struct run_as {
 	int64_t now_ms;
 	struct parked *parked; // runs again; NULL: the first time
 	bool evicted;          // why is SHUTDOWN: it must not park again
+	bool more;             // another one follows at once
 	wherry_span header;    // to make an exchange with, if it parks
 };
 enum run_result { RUN_ANSWERED, RUN_PARKED };
-void worker_count(struct worker *); // adds the calls that were counted to their command
 enum run_result run_request(const struct run_as *, const struct bound *);
 
 // router.c: a checked request of the broker's own, in a namespace.

@@ -109,7 +109,9 @@ static int64_t timeout_of(const struct router *r, const struct call *c, bool fre
 static bool start_timer(struct parked *p, int64_t timeout_ms)
 {
 	struct timers *timers = p->router->config.timers;
-	int64_t due_ms = timers_now(timers) + timeout_ms;
+	int64_t due_ms;
+	if (__builtin_add_overflow(timers_now(timers), timeout_ms, &due_ms))
+		due_ms = INT64_MAX; // a module may give on what a client sent
 	if (timeout_ms < 0 || p->time_up || (p->timed && p->timer.due_ms <= due_ms))
 		return true;
 	if (timer_start(timers, &p->timer, due_ms) != WHERRY_OK)

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "run/inside.h"
+#include "run/slow.h"
 
 struct frame {
 	struct router *router;
@@ -46,6 +47,7 @@ static enum frame_result bad_frame(struct frame *f)
 {
 	char text[160];
 	WORKER_COUNT(f->worker, bad_frames, 1);
+	timing_pause(f->worker);
 	snprintf(text, sizeof(text), "nothing of this frame was run: %s, at byte %zu", f->why, f->at);
 	f->out->len = f->from;
 	struct pack_error e = {WHERRY_EARG, text, -1, -1, NULL};
@@ -84,7 +86,7 @@ static int slice_window(struct frame *f, wherry_span body, struct cursor *at)
 }
 
 // (Responses that a client sends are passed over: the broker calls nobody.)
-static void run_one(struct frame *f, const struct bound *b, int64_t now_ms)
+static void run_one(struct frame *f, const struct bound *b, int64_t now_ms, bool more)
 {
 	struct run_as as = {.router = f->router,
 	    .session = f->session,
@@ -92,6 +94,7 @@ static void run_one(struct frame *f, const struct bound *b, int64_t now_ms)
 	    .out = f->out,
 	    .frame_at = f->from,
 	    .now_ms = now_ms,
+	    .more = more,
 	    .header = f->header};
 	run_request(&as, b);
 }
@@ -103,11 +106,13 @@ static void prefetch(struct router *r, const struct worker *w, size_t bound)
 			store_prefetch_entry(r->config.store, w->bound[i].ns, w->keys[w->bound[i].keys + k].hash);
 }
 
-static void window_clear(struct worker *w)
+static int64_t window_begin(struct router *r, struct session *s, struct worker *w)
 {
+	int64_t now_ms = timing_begin(r, s, w);
 	w->arg_count = w->key_count = 0;
 	buffer_clear(&w->scratch);
 	buffer_clear(&w->texts);
+	return now_ms;
 }
 
 // Requests run one after another, but were bound together: one may have changed what a later one was bound to.
@@ -125,7 +130,7 @@ static void bind_late(struct frame *f, size_t i, size_t count)
 static void run_bound(struct frame *f, const struct request *requests, size_t count)
 {
 	struct worker *w = f->worker;
-	window_clear(w);
+	int64_t now_ms = window_begin(f->router, f->session, w);
 	size_t bound = 0;
 	for (size_t i = 0; i < count; i++)
 		if (requests[i].kind != REQUEST_RESPONSE)
@@ -133,10 +138,9 @@ static void run_bound(struct frame *f, const struct request *requests, size_t co
 	bind_settle(w, w->bound, bound);
 	if (bound > 1)
 		prefetch(f->router, w, bound);
-	int64_t now_ms = clock_unix_ms(f->router->config.clock);
 	for (size_t i = 0; i < bound; i++) {
 		bind_late(f, i, bound);
-		run_one(f, &w->bound[i], now_ms);
+		run_one(f, &w->bound[i], now_ms, i + 1 < bound);
 	}
 	WORKER_COUNT(w, requests, bound);
 }
@@ -154,6 +158,8 @@ static bool run_all(struct frame *f, wherry_span body)
 	int64_t objects = cursor_check(body, &limits, &f->why, &f->at);
 	if (objects < 0 || (objects > WINDOW_SLICED && !envelopes_hold(f, body)))
 		return false;
+	if (objects > WINDOW_SLICED)
+		timing_pause(f->worker);
 	struct cursor at = cursor_of(body);
 	while (at.at < at.end) {
 		int count = slice_window(f, body, &at);
@@ -205,6 +211,7 @@ void router_turn_begin(struct router_turn *t, struct router *r, struct session *
 void router_turn_end(struct router_turn *t)
 {
 	if (t->worker != NULL) {
+		timing_end(t->worker);
 		worker_count(t->worker);
 		worker_give(t->router, t->worker);
 	}
@@ -227,7 +234,7 @@ bool router_turn_ahead(struct router_turn *t, wherry_span body)
 	    request->kind == REQUEST_RESPONSE)
 		return false;
 	if (t->ahead == 0)
-		window_clear(w);
+		t->now_ms = window_begin(t->router, t->session, w);
 	bind_request(t->router, t->table, t->session, w, request, &w->bound[t->ahead]);
 	w->ahead[t->ahead++] = body.ptr;
 	return true;
@@ -239,10 +246,9 @@ static enum frame_result run_ahead(struct router_turn *t, struct frame *f)
 	if (t->next == 0) {
 		bind_settle(w, w->bound, t->ahead);
 		prefetch(t->router, w, t->ahead);
-		t->now_ms = clock_unix_ms(t->router->config.clock);
 	}
 	bind_late(f, t->next, t->ahead);
-	run_one(f, &w->bound[t->next], t->now_ms);
+	run_one(f, &w->bound[t->next], t->now_ms, t->next + 1 < t->ahead);
 	WORKER_COUNT(w, requests, 1);
 	if (++t->next == t->ahead)
 		t->next = t->ahead = 0;
@@ -268,6 +274,12 @@ enum frame_result router_turn_frame(struct router_turn *t, wherry_span header, w
 	return run_frame(&f, body);
 }
 
+void router_turn_pause(struct router_turn *t)
+{
+	if (t->worker != NULL)
+		timing_pause(t->worker);
+}
+
 enum frame_result router_frame(
     struct router *r, struct session *s, wherry_span header, wherry_span body, struct buffer *out)
 {
@@ -288,11 +300,11 @@ void run_internal(struct router *r, uint32_t ns, wherry_span request, struct buf
 		struct request sliced;
 		const char *why;
 		request_slice(&at, &sliced, &why);
-		window_clear(w);
+		int64_t now_ms = window_begin(r, NULL, w);
 		worker_reset(w);
 		bind_internal(r, atomic_load(&r->table), ns, w, &sliced, &w->bound[0]);
 		bind_settle(w, w->bound, 1);
-		struct run_as as = {.router = r, .worker = w, .out = out, .now_ms = clock_unix_ms(r->config.clock)};
+		struct run_as as = {.router = r, .worker = w, .out = out, .now_ms = now_ms};
 		run_request(&as, &w->bound[0]);
 		worker_count(w);
 		worker_give(r, w);
@@ -322,10 +334,10 @@ const struct command_table *router_commands(struct router *r)
 
 void router_publish(struct router *r, struct command_table *table)
 {
+	command_table_adopt(table, atomic_load(&r->table));
 	struct command_table *old = atomic_exchange(&r->table, table);
 	park_retarget(r, table);
 	grace_wait(&r->grace);
-	command_table_adopt(table, old);
 	command_table_free(old);
 }
 
@@ -345,6 +357,7 @@ int router_open(struct router **out, const struct router_config *config)
 {
 	struct router *r = aligned_alloc(_Alignof(struct router), sizeof(*r)); // counters have cache lines of their own
 	struct command_table *table = empty_table();
+	ticks_open();
 	if (r == NULL || table == NULL) {
 		free(r);
 		command_table_free(table);
@@ -358,6 +371,8 @@ int router_open(struct router **out, const struct router_config *config)
 	pthread_mutex_init(&r->session_lock, NULL);
 	pthread_mutex_init(&r->park_lock, NULL);
 	pthread_mutex_init(&r->held_lock, NULL);
+	pthread_mutex_init(&r->slow.lock, NULL);
+	watch_open(r);
 	int status = runner_open(r);
 	if (status == WHERRY_OK)
 		*out = r;
@@ -376,15 +391,20 @@ void router_close(struct router *r)
 {
 	runner_stop(r);
 	runner_close(r);
+	watch_stop(r);
 	router_durable(r, store_durable_lsn(r->config.store), true);
+	for (int i = 0; i < OWN_SLOTS; i++)
+		worker_free(r, atomic_exchange(&r->own[i], NULL));
 	for (int i = 0; i < GRACE_SLOTS; i++)
 		worker_free(r, atomic_exchange(&r->pool[i], NULL));
+	slow_clear(r);
 	command_table_free(atomic_load(&r->table));
 	grace_close(&r->grace);
 	pthread_mutex_destroy(&r->worker_lock);
 	pthread_mutex_destroy(&r->session_lock);
 	pthread_mutex_destroy(&r->park_lock);
 	pthread_mutex_destroy(&r->held_lock);
+	pthread_mutex_destroy(&r->slow.lock);
 	free(r);
 }
 
@@ -399,6 +419,7 @@ void router_read_stats(struct router *r, struct router_stats *out)
 	*out = (struct router_stats){.submits = atomic_load(&r->submits)};
 	workers_count(r, out);
 	out->parked = atomic_load(&r->parked_count);
+	out->slow = atomic_load(&r->slow.met);
 	out->waiting_flush = atomic_load(&r->held_count);
 	pthread_mutex_lock(&r->session_lock);
 	out->sessions = r->session_count;

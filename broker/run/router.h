@@ -23,6 +23,7 @@
 // Read each time they are used, so they may change while the broker runs.
 struct router_limits {
 	_Atomic int64_t depth, elements, args, key_bytes, answer_bytes, parked_per_session, park_ms;
+	_Atomic int64_t slow_us, slow_entries, slow_arg_bytes; // slow_us -1: nothing is slow
 };
 
 struct router_hooks {
@@ -51,6 +52,8 @@ void router_publish(struct router *, struct command_table *);
 unsigned router_enter(struct router *);
 void router_leave(struct router *, unsigned token);
 const struct command_table *router_commands(struct router *);
+// The command whose run() this thread is inside, NULL: none.  Safe in a signal handler.
+const struct command *router_running(void);
 
 enum frame_result {
 	FRAME_ANSWERED, // `out` got the answers there are (REQ: all; a duplex session's parked ones come by deliver)
@@ -85,6 +88,8 @@ static inline unsigned router_turn_ahead_left(const struct router_turn *t)
 	return t->ahead - t->next;
 }
 enum frame_result router_turn_frame(struct router_turn *, wherry_span header, wherry_span body, struct buffer *out);
+// Something that takes time was done between two frames: none of them is charged with it.
+void router_turn_pause(struct router_turn *);
 void router_turn_end(struct router_turn *);
 
 // Runs one request object as the broker itself, soon, on a worker: wherry_host.submit, alarms, timers.  Copies it.
@@ -101,7 +106,7 @@ void router_next_due(struct router *, int64_t unix_ms);
 void router_drain(struct router *);
 
 struct router_stats {
-	uint64_t requests, errors, frames, bad_frames, parked, waiting_flush, sessions, submits, restarts;
+	uint64_t requests, errors, frames, bad_frames, parked, waiting_flush, sessions, submits, restarts, slow;
 };
 void router_read_stats(struct router *, struct router_stats *);
 

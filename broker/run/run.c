@@ -14,6 +14,8 @@ struct attempt {
 	uint64_t gate;
 	uint32_t why;
 	const char *text; // of a failure that the router found
+	bool ends_row;
+	uint64_t done; // ticks, if it ends its row
 };
 
 static int declare_keys(struct attempt *a)
@@ -136,7 +138,9 @@ static int run_locked(struct attempt *a)
 		return park(a, true);
 	if ((command->flags & WHERRY_CMD_GROWS) && store_memory_short(as->router->config.store))
 		return failed(a, WHERRY_ELIMIT, "the memory limit is reached: delete keys, or raise max_memory");
+	atomic_store_explicit(&as->worker->running, command, memory_order_relaxed);
 	int status = command->run(command->owner->self, &a->call.face);
+	atomic_store_explicit(&as->worker->running, NULL, memory_order_relaxed);
 	if (status == WHERRY_OK)
 		status = check_answer(a);
 	if (status == WHERRY_OK)
@@ -164,6 +168,8 @@ static int run_once(struct attempt *a)
 		txn_rollback(w->txn, 0);
 	uint64_t gate = txn_gate(w->txn);
 	a->gate = gate > a->call.gate ? gate : a->call.gate;
+	if (a->ends_row)
+		a->done = ticks_now(); // before the unlock, which waits for all before it anyway
 	txn_unlock(w->txn);
 	parking_end(as->router, w);
 	return status;
@@ -185,29 +191,6 @@ static int run_until(struct attempt *a)
 		WORKER_COUNT(as->worker, restarts, 1);
 	}
 	return failed(a, WHERRY_EINTERNAL, "the command asked for one more key too often");
-}
-
-static void counted(struct worker *w, const struct command *command, bool error)
-{
-	struct command_counts *counts = command->counts;
-	unsigned slot = thread_number() % COMMAND_SLOTS;
-	if (error)
-		atomic_fetch_add_explicit(&counts->slot[slot].errors, 1, memory_order_relaxed);
-	if (w->counted == command) {
-		w->counted_calls++;
-		return;
-	}
-	worker_count(w);
-	w->counted = command;
-	w->counted_calls = 1;
-}
-
-void worker_count(struct worker *w)
-{
-	if (w->counted != NULL)
-		atomic_fetch_add_explicit(&w->counted->counts->slot[thread_number() % COMMAND_SLOTS].calls,
-		    w->counted_calls, memory_order_relaxed);
-	w->counted = NULL;
 }
 
 static void mark(const struct run_as *as, const struct request *request, size_t from, uint64_t gate)
@@ -249,7 +232,8 @@ static enum run_result finish(struct attempt *a, size_t from, int status)
 	const struct run_as *as = a->as;
 	const struct request *request = a->bound->request;
 	as->worker->last_status = status;
-	counted(as->worker, a->bound->command, status < 0);
+	if (status < 0)
+		command_failed(a->bound->command);
 	if (status == WHERRY_PARKED) {
 		as->out->len = from;
 		return RUN_PARKED;
@@ -264,8 +248,10 @@ static enum run_result finish(struct attempt *a, size_t from, int status)
 		as->out->len = from;
 	else
 		mark(as, request, from, a->gate);
-	if (as->worker->emits.len > 0)
+	if (as->worker->emits.len > 0) {
 		emits_publish(as->router, as->worker, a->gate);
+		a->done = 0;
+	}
 	return RUN_ANSWERED;
 }
 
@@ -275,6 +261,7 @@ enum run_result run_request(const struct run_as *as, const struct bound *b)
 	if (b->error.status != WHERRY_OK) {
 		as->worker->last_status = b->error.status;
 		answer_failure(as, b, from, b->error, 0);
+		timing_pause(as->worker);
 		return RUN_ANSWERED;
 	}
 	struct attempt a = {.as = as, .bound = b, .why = as->parked != NULL ? as->parked->why : WHERRY_WHY_FIRST};
@@ -283,5 +270,11 @@ enum run_result run_request(const struct run_as *as, const struct bound *b)
 	if (b->request->kind == REQUEST_CALL)
 		pack_response_head(as->out, b->request->id);
 	a.answer_at = as->out->len;
-	return finish(&a, from, run_until(&a));
+	a.ends_row = timing_run(as->worker, b->command, !as->more);
+	int status = run_until(&a);
+	enum run_result result = finish(&a, from, status);
+	timing_ran(as->worker, b, status, result == RUN_PARKED && as->parked != NULL, as->out->len - from);
+	if (a.ends_row)
+		timing_row_ends(as->worker, a.done);
+	return result;
 }

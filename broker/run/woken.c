@@ -41,6 +41,7 @@ static enum run_result run_again(struct router *r, struct parked *p, struct work
 	struct request request;
 	struct bound bound;
 	const char *why;
+	int64_t now_ms = timing_begin(r, p->session, w);
 	request_slice(&at, &request, &why); // it was sliced before
 	w->arg_count = w->key_count = 0;
 	w->marks.count = 0;
@@ -52,7 +53,7 @@ static enum run_result run_again(struct router *r, struct parked *p, struct work
 	    .session = p->session,
 	    .worker = w,
 	    .out = out,
-	    .now_ms = clock_unix_ms(r->config.clock),
+	    .now_ms = now_ms,
 	    .parked = p,
 	    .evicted = evicted};
 	return run_request(&as, &bound);
@@ -77,12 +78,13 @@ static void run_parked(struct router *r, struct parked *p, bool evicted)
 		return;
 	}
 	struct buffer out = {0};
-	if (run_again(r, p, w, &out, evicted) == RUN_ANSWERED) {
+	enum run_result result = run_again(r, p, w, &out, evicted);
+	worker_count(w); // before anybody can have the answer
+	if (result == RUN_ANSWERED) {
 		struct answer_mark mark = w->marks.count > 0 ? w->marks.row[0] : (struct answer_mark){0};
 		leave_queues(r, p, is_unused(p, w));
 		finish(r, p, &out, &mark);
 	}
-	worker_count(w);
 	buffer_free(&out);
 	worker_give(r, w);
 }

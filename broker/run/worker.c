@@ -104,10 +104,52 @@ static struct worker *worker_new(struct router *r)
 	return w;
 }
 
+// The worker of this thread, for whoever asks from a signal handler: so its place must be there from the beginning.
+static _Thread_local struct worker *volatile here __attribute__((tls_model("initial-exec")));
+
+// Most threads have a slot that no other uses, so that no locked instruction is needed.
+static struct worker *take_kept(struct router *r)
+{
+	unsigned number = thread_number();
+	if (number >= OWN_SLOTS)
+		return atomic_exchange(&r->pool[number % GRACE_SLOTS], NULL);
+	struct worker *w = atomic_load_explicit(&r->own[number], memory_order_relaxed);
+	atomic_store_explicit(&r->own[number], NULL, memory_order_relaxed);
+	return w;
+}
+
+static bool keep(struct router *r, struct worker *w)
+{
+	unsigned number = thread_number();
+	struct worker *none = NULL;
+	if (number >= OWN_SLOTS)
+		return atomic_compare_exchange_strong(&r->pool[number % GRACE_SLOTS], &none, w);
+	if (atomic_load_explicit(&r->own[number], memory_order_relaxed) != NULL)
+		return false;
+	atomic_store_explicit(&r->own[number], w, memory_order_release); // for whoever closes the router
+	return true;
+}
+
 struct worker *worker_take(struct router *r)
 {
-	struct worker *w = atomic_exchange(&r->pool[thread_number() % GRACE_SLOTS], NULL);
-	return w != NULL ? w : worker_new(r);
+	struct worker *w = take_kept(r);
+	if (w == NULL)
+		w = worker_new(r);
+	if (w != NULL) {
+		w->outer = here;
+		w->row.follows = false;
+		here = w;
+		atomic_store_explicit(&w->taken, true, memory_order_relaxed);
+		if (!atomic_load_explicit(&r->stirred, memory_order_relaxed))
+			watch_wake(r);
+	}
+	return w;
+}
+
+const struct command *router_running(void)
+{
+	const struct worker *w = here;
+	return w != NULL ? atomic_load_explicit(&w->running, memory_order_relaxed) : NULL;
 }
 
 // What one huge frame needed is not kept for ever.
@@ -135,8 +177,9 @@ static void worker_trim(struct worker *w)
 
 void worker_give(struct router *r, struct worker *w)
 {
+	here = w->outer;
+	atomic_store_explicit(&w->taken, false, memory_order_relaxed);
 	worker_trim(w);
-	struct worker *none = NULL;
-	if (!atomic_compare_exchange_strong(&r->pool[thread_number() % GRACE_SLOTS], &none, w))
+	if (!keep(r, w))
 		worker_free(r, w);
 }

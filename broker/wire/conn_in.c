@@ -183,8 +183,11 @@ static bool is_choked(struct conn *c, struct workspace *ws)
 	const struct wire_limits *limits = server_of(c)->config.limits;
 	size_t unsent = atomic_load_explicit(&c->outbox, memory_order_relaxed) + ws->answers.len;
 	if (ws->answers.len >= (size_t)limit_of(&limits->send_bytes) ||
-	    unsent > (size_t)limit_of(&limits->outbox_bytes))
+	    unsent > (size_t)limit_of(&limits->outbox_bytes)) {
 		conn_send(c, &ws->answers);
+		if (ws->turning)
+			router_turn_pause(&ws->turn);
+	}
 	if (c->resend != NULL && resend_waiting(c->resend) >= LATE_MOST) {
 		conn_merge_late(c);
 		if (resend_waiting(c->resend) >= LATE_MOST)

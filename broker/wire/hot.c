@@ -1,8 +1,7 @@
 // The poller of hot connections: hot.h.
 
-#include <signal.h>
-
 #include "base/clock.h"
+#include "base/thread.h"
 #include "wherry/status.h"
 #include "wire/inside.h"
 
@@ -134,17 +133,12 @@ void hot_left(struct hot *hot, const struct conn *c)
 	pthread_mutex_unlock(&hot->lock);
 }
 
-// Signals are the main thread's business: the new thread inherits a full mask.
 int hot_open(struct hot *hot, struct server *server)
 {
 	*hot = (struct hot){.server = server, .streak_wanted = STREAK_LEAST};
 	pthread_mutex_init(&hot->lock, NULL);
 	pthread_cond_init(&hot->wake, NULL);
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	hot->started = pthread_create(&hot->thread, NULL, run, hot) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	hot->started = thread_start(&hot->thread, run, hot);
 	if (hot->started)
 		pthread_setname_np(hot->thread, "wherry-hot");
 	return hot->started ? WHERRY_OK : WHERRY_EAGAIN;

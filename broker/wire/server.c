@@ -139,6 +139,13 @@ static int endpoint_open(
 	return stream_listen(&e->listener, url, &options, why, why_room);
 }
 
+int server_check(const char *url, const struct listen_options *options, char *why, size_t why_room)
+{
+	struct address address;
+	int status = address_parse(url, &address, why, why_room);
+	return status == WHERRY_OK ? check_security(url, &address, options->insecure, why, why_room) : status;
+}
+
 int server_listen(struct server *server, const char *url, const struct listen_options *options, char *bound,
     size_t bound_room, char *why, size_t why_room)
 {

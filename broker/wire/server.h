@@ -55,6 +55,8 @@ int server_open(struct server **, const struct server_config *);
 // A port of 0 is chosen by the system: `bound` tells the URL in force.
 int server_listen(struct server *, const char *url, const struct listen_options *, char *bound, size_t bound_room,
     char *why, size_t why_room);
+// Whether a listener may be had there, without opening it: its form and its security.  EARG, EDENIED: why[].
+int server_check(const char *url, const struct listen_options *, char *why, size_t why_room);
 void server_stop_accepting(struct server *);
 // Sends every duplex session [2, "session", ["goodbye", nil]], receives nothing more, and waits until all answers have
 // left, at most so long.  True if they have.

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { FRAMES = 40, SEEDS = 150, TOGETHER = 16 };
 
@@ -215,6 +216,42 @@ static void not_more_are_looked_at_than_there_is_room_for(void **state)
 	harness_close(&h);
 }
 
+static void nap(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+}
+
+// What the wire does between two frames, as sending, is not the next one's time.
+static void what_is_done_between_frames_is_nobodys_time(void **state)
+{
+	(void)state;
+	struct harness h;
+	struct router_turn turn;
+	struct router_stats stats;
+	struct buffer frame = {0}, answer = {0};
+	harness_open(&h, false);
+	atomic_store(&h.limits.slow_us, 40000);
+	struct peer *p = peer_open(&h, true);
+	embed_encode("t.get a", &frame);
+	router_turn_begin(&turn, h.router, &p->session);
+	for (int i = 0; i < 3; i++) {
+		router_turn_frame(&turn, span_of(NULL, 0), buffer_span(&frame), &answer);
+		nap();
+		router_turn_pause(&turn);
+	}
+	assert_true(router_turn_ahead(&turn, buffer_span(&frame)));
+	nap();
+	router_turn_pause(&turn);
+	router_turn_frame(&turn, span_of(NULL, 0), buffer_span(&frame), &answer);
+	router_turn_end(&turn);
+	router_read_stats(h.router, &stats);
+	assert_int_equal(stats.slow, 0);
+	buffer_free(&frame);
+	buffer_free(&answer);
+	peer_close(p);
+	harness_close(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +259,7 @@ int main(void)
 	    cmocka_unit_test(a_request_that_parks_among_them_is_woken),
 	    cmocka_unit_test(a_turn_within_a_turn),
 	    cmocka_unit_test(not_more_are_looked_at_than_there_is_room_for),
+	    cmocka_unit_test(what_is_done_between_frames_is_nobodys_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,23 +3,23 @@
 #include "broker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/status.h"
 #include "config.h"
+#include "data_dir.h"
 
 enum { WHY_ROOM = 512, URL_ROOM = 256 };
 
 struct opening {
 	wherry_broker *b;
+	void (*fault)(void *arg, const char *why); // a rehearsal: what is wrong goes there, and it goes on
+	void *arg;
 	char why[WHY_ROOM];
 };
 
@@ -32,31 +32,41 @@ static int __attribute__((format(printf, 3, 4))) fail(struct opening *o, int sta
 	return status;
 }
 
-// --- the data directory: this broker's alone --------------------------------------------------------------------------
-
-static int lock_data_dir(struct opening *o, const char *dir)
+static int go_on(struct opening *o, int status)
 {
-	char path[4200];
-	snprintf(path, sizeof(path), "%s/wherryd.lock", dir);
-	o->b->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (o->b->lock_fd < 0)
-		return fail(o, WHERRY_EIO, "data_dir: can't open %s: %s", path, strerror(errno));
-	if (flock(o->b->lock_fd, LOCK_EX | LOCK_NB) != 0)
-		return fail(o, WHERRY_EEXIST, "data_dir: %s is in use by another broker", dir);
+	if (status == WHERRY_OK || o->fault == NULL)
+		return status;
+	o->fault(o->arg, o->why[0] != 0 ? o->why : status_text(status));
+	o->why[0] = 0;
+	return WHERRY_OK;
+}
+
+// --- the log ----------------------------------------------------------------------------------------------------------
+
+static void warn_of(void *arg, const char *what)
+{
+	const wherry_broker *b = arg;
+	log_event(&b->log, WHERRY_LOG_WARN, "configuration", "warning", what, NULL);
+}
+
+static int open_log(struct opening *o)
+{
+	wherry_broker *b = o->b;
+	const char *path = config_text(b->config, "log_file");
+	if (path[0] != 0 && (b->log_fd = log_open(path)) < 0)
+		return fail(o, WHERRY_EIO, "log_file: can't open %s: %s", path, strerror(errno));
+	if (path[0] != 0)
+		b->log.fd = b->log_fd;
+	atomic_store(&b->log.format, (int)config_number(b->config, "log_format"));
+	for (size_t i = 0; i < b->config->warnings.count; i++)
+		warn_of(b, b->config->warnings.text[i]);
 	return WHERRY_OK;
 }
 
 static int open_data_dir(struct opening *o)
 {
 	const char *dir = config_text(o->b->config, "data_dir");
-	struct stat st;
-	if (dir[0] == 0)
-		return WHERRY_OK;
-	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-		return fail(o, WHERRY_EIO, "data_dir: can't make %s: %s", dir, strerror(errno));
-	if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode))
-		return fail(o, WHERRY_EARG, "data_dir: %s is no directory", dir);
-	return lock_data_dir(o, dir);
+	return dir[0] == 0 ? WHERRY_OK : data_dir_lock(dir, &o->b->lock_fd, o->why, sizeof(o->why));
 }
 
 // --- what the layers tell each other ------------------------------------------------------------------------------------
@@ -138,7 +148,7 @@ static int load_module(void *arg, const char *path_or_name)
 	struct opening *o = arg;
 	char why[WHY_ROOM];
 	int status = modules_load(o->b->modules, path_or_name, why, sizeof(why));
-	return status == WHERRY_OK ? status : fail(o, status, "%s", why);
+	return status == WHERRY_OK ? status : go_on(o, fail(o, status, "%s", why));
 }
 
 static int add_builtins(struct opening *o)
@@ -171,14 +181,17 @@ static void open_modules(void *arg)
 	    .dir = dir,
 	    .version = WHERRY_VERSION,
 	    .option = on_module_option,
-	    .arg = b};
+	    .arg = b,
+	    .check = {.on = config_number(b->config, "check_modules") != 0,
+		.run_ms = config_number(b->config, "check_run_time")}};
 	m->status = modules_open(&b->modules, &config);
 	if (m->status == WHERRY_OK)
 		m->status = add_builtins(m->o);
 	if (m->status == WHERRY_OK)
 		m->status = config_each_module(b->config, load_module, m->o);
 	if (m->status == WHERRY_OK)
-		m->status = config_check_settings(b->config, b->modules, m->o->why, sizeof(m->o->why));
+		m->status =
+		    go_on(m->o, config_check_settings(b->config, b->modules, warn_of, b, m->o->why, sizeof(m->o->why)));
 	if (m->status == WHERRY_OK)
 		m->status = modules_publish(b->modules);
 }
@@ -235,12 +248,42 @@ static int open_server(struct opening *o)
 static int open_parts(struct opening *o)
 {
 	static int (*const parts[])(struct opening *) = {
-	    open_data_dir, open_store, open_router, start_modules, open_server};
+	    open_log, open_data_dir, open_store, open_router, start_modules, open_server};
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		int status = parts[i](o);
 		if (status != WHERRY_OK)
 			return status;
 	}
+	return WHERRY_OK;
+}
+
+// --- rehearsing ---------------------------------------------------------------------------------------------------------
+
+static int check_file(struct opening *o, const char *url, const char *path)
+{
+	if (path == NULL || access(path, R_OK) == 0)
+		return WHERRY_OK;
+	return fail(o, WHERRY_EIO, "%s: %s can't be read: %s", url, path, strerror(errno));
+}
+
+static int check_listeners(struct opening *o)
+{
+	const wherry_config *c = o->b->config;
+	for (size_t i = 0; i < c->listener_count; i++) {
+		struct listen_options options = config_listen_options(c, i);
+		const char *url = c->listeners[i].url;
+		go_on(o, server_check(url, &options, o->why, sizeof(o->why)));
+		go_on(o, check_file(o, url, options.tls_cert_file));
+		go_on(o, check_file(o, url, options.tls_key_file));
+	}
+	return WHERRY_OK;
+}
+
+// That modules are loaded and unloaded is of no interest; what is wrong is for people.
+static int quieten(struct opening *o)
+{
+	atomic_store(&o->b->log.format, LOG_TEXT);
+	atomic_store(&o->b->log.level, WHERRY_LOG_WARN);
 	return WHERRY_OK;
 }
 
@@ -257,8 +300,8 @@ static wherry_broker *broker_new(const wherry_config *config)
 		return NULL;
 	}
 	b->clock = clock_system;
-	b->log = (struct logger){STDERR_FILENO, WHERRY_LOG_INFO, &b->clock};
-	b->lock_fd = -1;
+	b->log = (struct logger){.fd = STDERR_FILENO, .level = WHERRY_LOG_INFO, .clock = &b->clock};
+	b->lock_fd = b->log_fd = -1;
 	b->started_ms = clock_unix_ms(&b->clock);
 	pthread_mutex_init(&b->stopping_lock, NULL);
 	pthread_condattr_t monotonic;
@@ -271,10 +314,15 @@ static wherry_broker *broker_new(const wherry_config *config)
 
 // --- closing ------------------------------------------------------------------------------------------------------------
 
+static int64_t drain_timeout(const wherry_broker *b)
+{
+	return atomic_load(&b->options[broker_option_index("drain_timeout")].number);
+}
+
 static void close_modules(void *arg)
 {
 	wherry_broker *b = arg;
-	modules_close(b->modules, config_number(b->config, "drain_timeout"));
+	modules_close(b->modules, drain_timeout(b));
 	b->modules = NULL;
 }
 
@@ -285,7 +333,7 @@ static void close_parts(wherry_broker *b)
 	if (b->router != NULL)
 		router_drain(b->router);
 	if (b->server != NULL) {
-		if (!server_drain(b->server, config_number(b->config, "drain_timeout")))
+		if (!server_drain(b->server, drain_timeout(b)))
 			log_event(&b->log, WHERRY_LOG_WARN, "drained only in part", "reason", "drain_timeout", NULL);
 		server_close(b->server);
 	}
@@ -309,6 +357,8 @@ static void broker_free(wherry_broker *b)
 	mem_free(b->urls);
 	if (b->lock_fd >= 0)
 		close(b->lock_fd);
+	if (b->log_fd >= 0)
+		close(b->log_fd);
 	option_values_free(b->options);
 	wherry_config_free(b->config);
 	pthread_mutex_destroy(&b->stopping_lock);
@@ -330,6 +380,22 @@ int wherry_broker_open(const wherry_config *config, wherry_broker **out, char **
 	else if (o.b != NULL)
 		broker_free(o.b);
 	return status;
+}
+
+void broker_rehearse(
+    const wherry_config *config, wherry_broker **out, void (*fault)(void *arg, const char *why), void *arg)
+{
+	static int (*const parts[])(struct opening *) = {
+	    open_store, quieten, check_listeners, open_router, start_modules};
+	struct opening o = {.b = broker_new(config), .fault = fault, .arg = arg};
+	int status = o.b != NULL ? WHERRY_OK : WHERRY_ENOMEM;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && status == WHERRY_OK; i++)
+		status = parts[i](&o);
+	*out = status == WHERRY_OK ? o.b : NULL;
+	if (status == WHERRY_OK)
+		return;
+	go_on(&o, status);
+	wherry_broker_close(o.b);
 }
 
 void wherry_broker_close(wherry_broker *b)

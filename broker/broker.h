@@ -32,6 +32,7 @@ struct wherry_broker {
 	char **urls;
 	atomic_uint url_count;
 	int lock_fd; // of the data directory
+	int log_fd;  // of the option log_file; -1: the log is standard error
 	int64_t started_ms;
 	pthread_mutex_t stopping_lock;
 	pthread_cond_t stopping;
@@ -43,6 +44,13 @@ extern const struct option_spec broker_options[];
 extern const uint32_t broker_option_count;
 // Sets a hot option in a running broker; why[] as option_parse.
 int broker_set_option(wherry_broker *, const char *name, const char *text, char *why, size_t why_room);
+// The same with a value that was parsed already: can't fail, because no hot option has a text of its own.
+void broker_take_option(wherry_broker *, uint32_t index, const struct option_value *);
+
+// Opens the keyspace and the modules of a configuration, but no data directory, no log file and no listener: to see
+// whether it is fine, and what is in it.  fault() gets each reason why it is not; *out is NULL then only if nothing
+// could be opened at all.  Closed by wherry_broker_close().
+void broker_rehearse(const wherry_config *, wherry_broker **out, void (*fault)(void *arg, const char *why), void *arg);
 
 // Built-in modules (broker/builtin): their commands' self is the wherry_broker.
 extern const wherry_module builtin_sys, builtin_session, builtin_module, builtin_ns;

@@ -135,6 +135,45 @@ struct listen_options config_listen_options(const wherry_config *c, size_t index
 	return options;
 }
 
+// --- what is wrong ---------------------------------------------------------------------------------------------------
+
+int config_fault(wherry_config *c, const char *format, ...)
+{
+	char text[CONFIG_WHY_ROOM];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (c->faults.count >= CONFIG_FAULTS_MOST)
+		return WHERRY_EARG;
+	int status = add_text(c, &c->faults.text, &c->faults.count, text);
+	return status == WHERRY_OK ? WHERRY_EARG : status;
+}
+
+int config_warn(wherry_config *c, const char *format, ...)
+{
+	char text[CONFIG_WHY_ROOM];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	return c->warnings.count < CONFIG_FAULTS_MOST ? add_text(c, &c->warnings.text, &c->warnings.count, text)
+						      : WHERRY_OK;
+}
+
+void config_no_faults(wherry_config *c)
+{
+	free_texts(c->faults.text, c->faults.count);
+	c->faults = (struct config_texts){0};
+}
+
+int config_faults_end(wherry_config *c, int status)
+{
+	if (c->faults.count == 0 || status == WHERRY_ENOMEM)
+		return status;
+	return config_fail(c, status == WHERRY_OK ? WHERRY_EARG : status, "%s", c->faults.text[0]);
+}
+
 int config_namespace(wherry_config *c, const char *name)
 {
 	size_t len = strlen(name);
@@ -142,6 +181,8 @@ int config_namespace(wherry_config *c, const char *name)
 	    strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") != len)
 		return config_fail(c, WHERRY_EARG,
 		    "\"%.100s\" can't name a namespace: 1 to 64 letters, digits, '_', '.' or '-' can", name);
+	if (c->namespace_count == STORE_NAMESPACES - 1) // "default" is one
+		return config_fail(c, WHERRY_EARG, "%d namespaces are the most that there can be", STORE_NAMESPACES);
 	return add_text(c, &c->namespaces, &c->namespace_count, name);
 }
 
@@ -157,8 +198,7 @@ static bool next_word(const char **at, char *word, size_t room)
 	return len != 0;
 }
 
-// A module that is given by its path, DIR/NAME.so, goes by the name.
-static void module_name(const char *path_or_name, char *name, size_t room)
+void config_module_name(const char *path_or_name, char *name, size_t room)
 {
 	const char *slash = strrchr(path_or_name, '/');
 	const char *base = slash == NULL ? path_or_name : slash + 1;
@@ -171,8 +211,8 @@ static void module_name(const char *path_or_name, char *name, size_t room)
 static bool same_module(const char *a, const char *b)
 {
 	char a_name[PATH_MOST], b_name[PATH_MOST];
-	module_name(a, a_name, sizeof(a_name));
-	module_name(b, b_name, sizeof(b_name));
+	config_module_name(a, a_name, sizeof(a_name));
+	config_module_name(b, b_name, sizeof(b_name));
 	return strcmp(a_name, b_name) == 0;
 }
 
@@ -218,7 +258,7 @@ const char *config_module_option(const wherry_config *c, const char *module, con
 
 static int add_module_option(wherry_config *c, const char *module, const char *name, char *text)
 {
-	struct config_setting o = {mem_strdup(module), mem_strdup(name), text};
+	struct config_setting o = {mem_strdup(module), mem_strdup(name), text, NULL};
 	void *grown = c->settings;
 	if (o.module == NULL || o.name == NULL || !one_more(&grown, c->setting_count, sizeof(o))) {
 		mem_free(o.module);
@@ -234,7 +274,7 @@ static int add_module_option(wherry_config *c, const char *module, const char *n
 int config_set_module_option(wherry_config *c, const char *path_or_name, const char *name, const char *text)
 {
 	char module[PATH_MOST];
-	module_name(path_or_name, module, sizeof(module));
+	config_module_name(path_or_name, module, sizeof(module));
 	char *copy = mem_strdup(text);
 	if (copy == NULL)
 		return no_memory(c);
@@ -243,6 +283,7 @@ int config_set_module_option(wherry_config *c, const char *path_or_name, const c
 		return add_module_option(c, module, name, copy);
 	mem_free(o->text);
 	o->text = copy;
+	o->from = NULL;
 	return WHERRY_OK;
 }
 
@@ -273,6 +314,8 @@ void wherry_config_free(wherry_config *c)
 		mem_free(c->settings[i].text);
 	}
 	mem_free(c->settings);
+	free_texts(c->faults.text, c->faults.count);
+	free_texts(c->warnings.text, c->warnings.count);
 	option_values_free(c->options);
 	mem_free(c);
 }
@@ -291,7 +334,11 @@ static bool copy_lists(wherry_config *to, const wherry_config *from)
 	for (size_t i = 0; status == WHERRY_OK && i < from->setting_count; i++) {
 		const struct config_setting *o = &from->settings[i];
 		status = config_set_module_option(to, o->module, o->name, o->text);
+		if (status == WHERRY_OK)
+			to->settings[i].from = o->from;
 	}
+	for (size_t i = 0; status == WHERRY_OK && i < from->warnings.count; i++)
+		status = add_text(to, &to->warnings.text, &to->warnings.count, from->warnings.text[i]);
 	return status == WHERRY_OK;
 }
 

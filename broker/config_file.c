@@ -6,6 +6,7 @@
 //   module "kv" { max_value = 1MiB }
 //   namespace "orders" { }
 //
+// An `include "FILE"` is none of libconfuse's: config_read.c splits a file there.
 // An option goes through the same parser as everywhere else; what fails says the file and the line.  In double quotes
 // ${NAME} is an environment variable.
 
@@ -21,7 +22,7 @@
 #include "base/mem.h"
 #include "broker.h"
 
-enum { FILE_MOST = 4 << 20, MESSAGE_ROOM = 400 };
+enum { MESSAGE_ROOM = 400 };
 
 // libconfuse's lexer keeps its state in globals, and its callbacks carry no argument: one file at a time in
 // the process, and this is the one.
@@ -29,6 +30,7 @@ static pthread_mutex_t lexer_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
 	wherry_config *config;
 	const char *name;
+	int lines_before;
 	bool whole; // the end was seen at the top level
 } reading;
 
@@ -46,10 +48,15 @@ enum {
 // Answers -1, which is what libconfuse's callbacks fail with.
 static int fail_at(cfg_t *section, const char *message)
 {
-	char copy[sizeof(((wherry_config *)0)->why)]; // message may be config->why itself
-	snprintf(copy, sizeof(copy), "%s", message);
-	config_fail(reading.config, WHERRY_EARG, "%s:%d: %s", reading.name, section->line, copy);
+	config_fault(reading.config, "%s:%d: %s", reading.name, section->line + reading.lines_before, message);
 	return -1;
+}
+
+// A wrong value: the file is read on, for what else is wrong in it.
+static int note_at(cfg_t *section, int status, const char *message)
+{
+	fail_at(section, message);
+	return status == WHERRY_ENOMEM ? -1 : 0;
 }
 
 static void unknown_listen_option(const char *name, char *why, size_t why_room)
@@ -77,6 +84,8 @@ static void unknown_name(cfg_t *section, const char *name)
 	char why[MESSAGE_ROOM];
 	if (strcmp(name, END_MARK) == 0)
 		snprintf(why, sizeof(why), "the section %s is not closed: a } is missing", cfg_name(section));
+	else if (strcmp(name, "include") == 0)
+		snprintf(why, sizeof(why), "include \"FILE\" stands outside of sections, on a line of its own");
 	else if (strcmp(cfg_name(section), "listen") == 0)
 		unknown_listen_option(name, why, sizeof(why));
 	else if (strcmp(cfg_name(section), "namespace") == 0)
@@ -86,13 +95,13 @@ static void unknown_name(cfg_t *section, const char *name)
 	fail_at(section, why);
 }
 
-// Called for each fault, and in a `module` section, whose names are free, for each name too: that one is
-// followed by no failure, or by the message of a real one, so the last message is the one that counts.
+// Called for each fault, and in a `module` section, whose names are free, for each name too: that is none.
 static void on_error(cfg_t *section, const char *format, va_list args)
 {
 	char why[MESSAGE_ROOM];
 	if (strcmp(format, "no such option '%s'") == 0) {
-		unknown_name(section, va_arg(args, const char *));
+		if (strcmp(cfg_name(section), "module") != 0)
+			unknown_name(section, va_arg(args, const char *));
 		return;
 	}
 	vsnprintf(why, sizeof(why), format, args);
@@ -101,10 +110,9 @@ static void on_error(cfg_t *section, const char *format, va_list args)
 
 static int on_option(cfg_t *section, cfg_opt_t *option, const char *text, void *result)
 {
-	if (wherry_config_set(reading.config, cfg_opt_name(option), text) != WHERRY_OK)
-		return fail_at(section, reading.config->why);
+	int status = wherry_config_set(reading.config, cfg_opt_name(option), text);
 	*(const char **)result = text;
-	return 0;
+	return status == WHERRY_OK ? 0 : note_at(section, status, reading.config->why);
 }
 
 static int on_end(cfg_t *section, cfg_opt_t *option, const char *text, void *result)
@@ -118,9 +126,8 @@ static int on_end(cfg_t *section, cfg_opt_t *option, const char *text, void *res
 static int on_namespace(cfg_t *section, cfg_opt_t *option)
 {
 	cfg_t *body = cfg_opt_getnsec(option, cfg_opt_size(option) - 1);
-	if (config_namespace(reading.config, cfg_title(body)) != WHERRY_OK)
-		return fail_at(section, reading.config->why);
-	return 0;
+	int status = config_namespace(reading.config, cfg_title(body));
+	return status == WHERRY_OK ? 0 : note_at(section, status, reading.config->why);
 }
 
 static int on_module(cfg_t *section, cfg_opt_t *option)
@@ -134,7 +141,7 @@ static int on_module(cfg_t *section, cfg_opt_t *option)
 			     ? WHERRY_EARG
 			     : config_set_module_option(reading.config, cfg_title(body), cfg_opt_name(o), text);
 	}
-	return status == WHERRY_OK ? 0 : fail_at(section, reading.config->why);
+	return status == WHERRY_OK ? 0 : note_at(section, status, reading.config->why);
 }
 
 static int bool_of(const char *text, bool *value, char *why, size_t why_room)
@@ -171,10 +178,9 @@ static int on_listen(cfg_t *section, cfg_opt_t *option)
 	};
 	if (bool_of(cfg_getstr(body, "insecure"), &options.insecure, why, sizeof(why)) != WHERRY_OK ||
 	    mode_of(cfg_getstr(body, "mode"), &options.ipc_mode, why, sizeof(why)) != WHERRY_OK)
-		return fail_at(section, why);
-	if (config_listen(reading.config, cfg_title(body), &options, false) != WHERRY_OK)
-		return fail_at(section, reading.config->why);
-	return 0;
+		return note_at(section, WHERRY_EARG, why);
+	int status = config_listen(reading.config, cfg_title(body), &options, false);
+	return status == WHERRY_OK ? 0 : note_at(section, status, reading.config->why);
 }
 
 static cfg_t *new_parser(void)
@@ -208,68 +214,39 @@ static cfg_t *new_parser(void)
 }
 
 // text ends with END_OF_FILE and a zero.
-static int parse(wherry_config *c, const char *text, const char *name)
+static int parse(wherry_config *c, const char *text, const char *name, int first_line)
 {
 	pthread_mutex_lock(&lexer_lock);
 	reading.config = c;
 	reading.name = name;
+	reading.lines_before = first_line - 1;
 	reading.whole = false;
 	c->why[0] = 0;
+	size_t faults = c->faults.count;
 	cfg_t *parser = new_parser();
 	bool failed = parser == NULL || cfg_parse_buf(parser, text) != CFG_SUCCESS;
 	bool whole = reading.whole;
 	if (parser != NULL)
 		cfg_free(parser);
 	pthread_mutex_unlock(&lexer_lock);
-	if (!failed && whole)
-		return WHERRY_OK;
-	if (!failed)
-		return config_fail(c, WHERRY_EARG, "%s: a section, a text or a comment is not closed at the end", name);
-	return c->why[0] != 0 ? WHERRY_EARG : config_fail(c, WHERRY_ENOMEM, "%s: out of memory", name);
+	if (!failed && !whole)
+		return config_fault(c, "%s: a section, a text or a comment is not closed at the end", name);
+	if (c->faults.count > faults || c->faults.count == CONFIG_FAULTS_MOST)
+		return WHERRY_EARG;
+	return failed ? config_fail(c, WHERRY_ENOMEM, "%s: out of memory", name) : WHERRY_OK;
 }
 
-int config_parse_text(wherry_config *c, const char *text, size_t len, const char *name)
+int config_parse_part(wherry_config *c, const char *text, size_t len, const char *name, int first_line)
 {
-	if (len > FILE_MOST)
-		return config_fail(c, WHERRY_EARG, "%s: longer than a configuration may be (4 MiB)", name);
 	if (len > 0 && memchr(text, 0, len) != NULL)
-		return config_fail(c, WHERRY_EARG, "%s: not a text file", name);
+		return config_fault(c, "%s: not a text file", name);
 	char *copy = mem_alloc(len + sizeof(END_OF_FILE));
 	if (copy == NULL)
 		return config_fail(c, WHERRY_ENOMEM, "out of memory");
 	if (len > 0)
 		memcpy(copy, text, len);
 	memcpy(copy + len, END_OF_FILE, sizeof(END_OF_FILE));
-	int status = parse(c, copy, name);
+	int status = parse(c, copy, name, first_line);
 	mem_free(copy);
-	return status;
-}
-
-// All of a file, at most a little more than FILE_MOST.
-static int read_file(FILE *file, struct buffer *text)
-{
-	size_t got;
-	do {
-		if (!buffer_reserve(text, 1 << 16))
-			return WHERRY_ENOMEM;
-		got = fread(text->data + text->len, 1, 1 << 16, file);
-		text->len += got;
-	} while (got > 0 && text->len <= FILE_MOST);
-	return ferror(file) ? WHERRY_EIO : WHERRY_OK;
-}
-
-int wherry_config_file(wherry_config *c, const char *path)
-{
-	struct buffer text = {0};
-	FILE *file = fopen(path, "re");
-	if (file == NULL)
-		return config_fail(c, WHERRY_EIO, "%s: %s", path, strerror(errno));
-	int status = read_file(file, &text);
-	if (status == WHERRY_OK)
-		status = config_parse_text(c, (const char *)text.data, text.len, path);
-	else
-		config_fail(c, status, "%s: %s", path, status == WHERRY_EIO ? strerror(errno) : "out of memory");
-	fclose(file);
-	buffer_free(&text);
 	return status;
 }

@@ -83,19 +83,33 @@ static bool has_name(const struct options_of *o, const char *name)
 	return false;
 }
 
-int config_check_settings(const wherry_config *c, struct modules *modules, char *why, size_t why_room)
+// Answers whether it is there; else says so in why[].
+static bool is_known(const struct config_setting *s, struct modules *modules, char *why, size_t why_room)
+{
+	struct options_of o = {.module = s->module};
+	modules_each_option(modules, add_name, &o);
+	if (has_name(&o, s->name))
+		return true;
+	const char *near = nearest_name(s->name, o.names, o.count);
+	snprintf(why, why_room, "no module \"%.64s\" with an option \"%.64s\" was loaded%s%s%s", s->module, s->name,
+	    near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near, near == NULL ? "" : "\"?");
+	return false;
+}
+
+int config_check_settings(const wherry_config *c, struct modules *modules, void (*warn)(void *arg, const char *what),
+    void *arg, char *why, size_t why_room)
 {
 	for (size_t i = 0; i < c->setting_count; i++) {
 		const struct config_setting *s = &c->settings[i];
-		struct options_of o = {.module = s->module};
-		modules_each_option(modules, add_name, &o);
-		if (has_name(&o, s->name))
+		char text[CONFIG_WHY_ROOM], unknown[CONFIG_WHY_ROOM / 2];
+		if (is_known(s, modules, unknown, sizeof(unknown)))
 			continue;
-		const char *near = nearest_name(s->name, o.names, o.count);
-		snprintf(why, why_room, "no module \"%.64s\" with an option \"%.64s\" was loaded%s%s%s", s->module,
-		    s->name, near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near,
-		    near == NULL ? "" : "\"?");
-		return WHERRY_EARG;
+		if (s->from == NULL) {
+			snprintf(why, why_room, "%s", unknown);
+			return WHERRY_EARG;
+		}
+		snprintf(text, sizeof(text), "%s: %s", s->from, unknown);
+		warn(arg, text);
 	}
 	return WHERRY_OK;
 }

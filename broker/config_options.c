@@ -3,20 +3,31 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "broker.h"
 #include "config.h"
 
-static char *const level_names[] = {"error", "warn", "info", "debug"};
+// Options whose value is one of a few words.  They may be set while another thread prints them, so their text is always
+// one of these and never freed.
+static const struct word_option {
+	const char *name;
+	char *words[5]; // in the order of their numbers
+} word_options[] = {
+    {"log_level", {"error", "warn", "info", "debug"}},
+    {"log_format", {"text", "json"}},
+};
+enum { WORD_OPTIONS = sizeof(word_options) / sizeof(word_options[0]) };
 
-// log_level may be set while another thread prints it, so its text is always one of level_names, never freed.
 static bool is_shared(const char *text)
 {
-	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++)
-		if (text == level_names[i])
-			return true;
+	for (size_t i = 0; i < WORD_OPTIONS; i++)
+		for (char *const *word = word_options[i].words; *word != NULL; word++)
+			if (text == *word)
+				return true;
 	return false;
 }
 
@@ -35,23 +46,46 @@ static void move_value(struct option_value *to, struct option_value *from)
 	free_text(old);
 }
 
-static int parse_level(const char *text, struct option_value *value, char *why, size_t why_room)
+static const struct word_option *words_of(const char *name)
 {
-	int level = log_level_of(text);
-	if (level < 0) {
-		snprintf(why, why_room, "log_level: \"%.64s\" is none of error, warn, info, debug", text);
-		return WHERRY_EARG;
+	for (size_t i = 0; i < WORD_OPTIONS; i++)
+		if (strcmp(word_options[i].name, name) == 0)
+			return &word_options[i];
+	return NULL;
+}
+
+static int parse_word(
+    const struct word_option *o, const char *text, struct option_value *value, char *why, size_t why_room)
+{
+	struct line l = line_of(why, why_room);
+	for (int i = 0; o->words[i] != NULL; i++) {
+		if (strcasecmp(text, o->words[i]) == 0) {
+			*value = (struct option_value){.number = i, .text = o->words[i]};
+			return WHERRY_OK;
+		}
 	}
-	*value = (struct option_value){.number = level, .text = level_names[level]};
-	return WHERRY_OK;
+	char shown[128];
+	struct line quoted = line_of(shown, sizeof(shown));
+	line_quote(&quoted, span_text(text));
+	line_add(&l, o->name);
+	line_add(&l, ": ");
+	line_add(&l, line_end(&quoted));
+	line_add(&l, " is none of ");
+	for (int i = 0; o->words[i] != NULL; i++) {
+		line_add(&l, i > 0 ? ", " : "");
+		line_add(&l, o->words[i]);
+	}
+	line_end(&l);
+	return WHERRY_EARG;
 }
 
 int option_value_set(
     struct option_value *value, const struct option_spec *spec, const char *text, char *why, size_t why_room)
 {
+	const struct word_option *words = words_of(spec->name);
 	struct option_value parsed = {.text = NULL};
-	int status = strcmp(spec->name, "log_level") == 0 ? parse_level(text, &parsed, why, why_room)
-							  : option_parse(spec, text, &parsed, why, why_room);
+	int status = words != NULL ? parse_word(words, text, &parsed, why, why_room)
+				   : option_parse(spec, text, &parsed, why, why_room);
 	if (status == WHERRY_OK)
 		move_value(value, &parsed);
 	return status;
@@ -148,6 +182,9 @@ static const struct {
     {"max_answer", offsetof(struct wherry_broker, router_limits.answer_bytes)},
     {"max_parked", offsetof(struct wherry_broker, router_limits.parked_per_session)},
     {"park_timeout", offsetof(struct wherry_broker, router_limits.park_ms)},
+    {"slowlog_us", offsetof(struct wherry_broker, router_limits.slow_us)},
+    {"slowlog_entries", offsetof(struct wherry_broker, router_limits.slow_entries)},
+    {"slowlog_arg_bytes", offsetof(struct wherry_broker, router_limits.slow_arg_bytes)},
 };
 
 static int64_t number_of(const struct wherry_broker *b, const char *name)
@@ -162,7 +199,15 @@ void config_apply(struct wherry_broker *b)
 		atomic_store_explicit(limit, number_of(b, limits[i].name), memory_order_relaxed);
 	}
 	atomic_store_explicit(&b->log.level, (int)number_of(b, "log_level"), memory_order_relaxed);
+	atomic_store_explicit(&b->log.format, (int)number_of(b, "log_format"), memory_order_relaxed);
 	store_set_memory_limit(b->store, (uint64_t)number_of(b, "max_memory"));
+}
+
+void broker_take_option(struct wherry_broker *b, uint32_t index, const struct option_value *value)
+{
+	struct option_value taken = {.number = atomic_load(&value->number), .text = value->text};
+	move_value(&b->options[index], &taken);
+	config_apply(b);
 }
 
 int broker_set_option(struct wherry_broker *b, const char *name, const char *text, char *why, size_t why_room)
@@ -196,9 +241,16 @@ const struct option_spec broker_options[] = {
 	"where modules are looked for by name; empty: beside the program, then where they are installed"},
     {"modules", WHERRY_OPTION_TEXT, false, "kv", 0, 4096,
 	"modules to load at start, separated by spaces; sections and flags add to them"},
+    {"check_modules", WHERRY_OPTION_BOOL, false, "false", 0, 0,
+	"check what modules do while they run, and log what they must not; slow: for tests of modules"},
+    {"check_run_time", WHERRY_OPTION_DURATION, false, "10ms", 1, HOURS,
+	"with check_modules: a command that runs longer is logged"},
     {"insecure", WHERRY_OPTION_BOOL, false, "false", 0, 0,
 	"listeners may be plain on any address, not only on this machine's own"},
     {"log_level", WHERRY_OPTION_TEXT, true, "info", 0, 16, "what is logged: error, warn, info or debug"},
+    {"log_format", WHERRY_OPTION_TEXT, true, "text", 0, 16, "how a log line is written: text or json"},
+    {"log_file", WHERRY_OPTION_TEXT, false, "", 0, 4096,
+	"where log lines go; opened anew at SIGUSR1; empty: standard error"},
     {"max_memory", WHERRY_OPTION_SIZE, true, "0", 0, INT64_MAX,
 	"keys may use so much memory; above it, commands that grow are refused; 0: no limit"},
     {"max_frame", WHERRY_OPTION_SIZE, true, "16MiB", KIB, GIB, "longest frame a client may send"},
@@ -223,7 +275,12 @@ const struct option_spec broker_options[] = {
     {"max_parked", WHERRY_OPTION_INT, true, "1024", 0, 1000000, "requests of a session that wait at once"},
     {"park_timeout", WHERRY_OPTION_DURATION, true, "50s", SECONDS, HOURS,
 	"a request of a REQ client waits at most so long: its socket asks again after 60 s"},
-    {"drain_timeout", WHERRY_OPTION_DURATION, false, "5s", 0, HOURS, "at shutdown, how long answers may take to leave"},
+    {"slowlog_us", WHERRY_OPTION_INT, true, "10000", -1, INT32_MAX,
+	"requests that run for so many microseconds or longer come into the slow log; 0: all; -1: none"},
+    {"slowlog_entries", WHERRY_OPTION_INT, true, "128", 0, 4096, "requests that the slow log keeps, the last ones"},
+    {"slowlog_arg_bytes", WHERRY_OPTION_INT, true, "128", 8, 4096,
+	"how much of each argument the slow log shows; of all together it is at most 8 KiB"},
+    {"drain_timeout", WHERRY_OPTION_DURATION, true, "5s", 0, HOURS, "at shutdown, how long answers may take to leave"},
 };
 
 const uint32_t broker_option_count = sizeof(broker_options) / sizeof(broker_options[0]);

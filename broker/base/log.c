@@ -4,8 +4,10 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/log_json.h"
 #include "base/text.h"
 
 enum { LINE_ROOM = 4096, VALUE_ROOM = 512 };
@@ -40,11 +43,13 @@ static void add_value(struct line *l, const char *value)
 {
 	char text[VALUE_ROOM];
 	struct line cut = line_of(text, sizeof(text));
-	if (text_is_bare(span_text(value)))
+	bool bare = text_is_bare(span_text(value));
+	if (bare)
 		line_add(&cut, value);
 	else
 		line_quote(&cut, span_text(value));
 	line_add(l, line_end(&cut));
+	line_add(l, cut.cut && !bare ? "\"" : "");
 }
 
 static void add_pairs(struct line *l, va_list pairs)
@@ -58,14 +63,44 @@ static void add_pairs(struct line *l, va_list pairs)
 	}
 }
 
-// A log that can't be written to must not stop the broker: what fails is lost.
-static void write_line(int fd, const char *text, size_t len)
+static size_t text_line(char *out, size_t room, const char *time, const char *level, const char *event, va_list pairs)
+{
+	struct line l = line_of(out, room);
+	line_add(&l, time);
+	line_add(&l, " ");
+	line_add(&l, level);
+	line_add(&l, " ");
+	line_add(&l, event);
+	add_pairs(&l, pairs);
+	line_end(&l);
+	return l.len;
+}
+
+// How much of it could be written.
+static size_t write_all(int fd, const char *text, size_t len)
+{
+	size_t done = 0;
+	while (done < len) {
+		ssize_t written = write(fd, text + done, len - done);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			break;
+		done += (size_t)written;
+	}
+	return done;
+}
+
+// A log that can't be written to must not stop the broker: what fails is lost.  text[0] is a new line, for a line
+// behind one that was written in part.
+static void write_line(const struct logger *lg, const char *text, size_t len)
 {
 	int before = errno;
-	ssize_t written;
-	do
-		written = write(fd, text, len);
-	while (written < 0 && errno == EINTR);
+	_Atomic bool *torn = (_Atomic bool *)(uintptr_t)&lg->torn;
+	bool mend = atomic_load_explicit(torn, memory_order_relaxed) && atomic_exchange(torn, false);
+	size_t skip = mend ? 0 : 1, done = write_all(lg->fd, text + skip, len - skip);
+	if (done < len - skip && (done > 0 || mend))
+		atomic_store_explicit(torn, true, memory_order_relaxed);
 	errno = before;
 }
 
@@ -73,20 +108,34 @@ void log_event(const struct logger *lg, int level, const char *event, ...)
 {
 	if (lg == NULL || lg->fd < 0 || level > lg->level)
 		return;
-	char text[LINE_ROOM];
-	struct line l = line_of(text, sizeof(text) - 1);
-	add_time(&l, clock_unix_ms(lg->clock != NULL ? lg->clock : &clock_system));
-	line_add(&l, " ");
-	line_add(&l, level >= 0 && level < LEVELS ? level_names[level] : level_names[0]);
-	line_add(&l, " ");
-	line_add(&l, event);
+	char text[LINE_ROOM], time[40];
+	struct line at = line_of(time, sizeof(time));
+	add_time(&at, clock_unix_ms(lg->clock != NULL ? lg->clock : &clock_system));
+	const char *name = level >= 0 && level < LEVELS ? level_names[level] : level_names[0];
 	va_list pairs;
 	va_start(pairs, event);
-	add_pairs(&l, pairs);
+	bool json = atomic_load_explicit(&lg->format, memory_order_relaxed) == LOG_JSON;
+	size_t len = (json ? log_json : text_line)(text + 1, sizeof(text) - 2, line_end(&at), name, event, pairs);
 	va_end(pairs);
-	line_end(&l);
-	text[l.len] = '\n';
-	write_line(lg->fd, text, l.len + 1);
+	text[0] = text[len + 1] = '\n';
+	write_line(lg, text, len + 2);
+}
+
+int log_open(const char *path)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+}
+
+bool log_reopen(const struct logger *lg, const char *path)
+{
+	int fresh = log_open(path);
+	if (fresh < 0)
+		return false;
+	bool done = dup3(fresh, lg->fd, O_CLOEXEC) >= 0;
+	int why = errno;
+	close(fresh);
+	errno = why;
+	return done;
 }
 
 const char *log_number(char buffer[static 24], int64_t number)

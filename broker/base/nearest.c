@@ -1,8 +1,8 @@
-// "Did you mean": the nearest of some names (options.h).  Swapped neighbours count as one mistake.
+// nearest.h.  Swapped neighbours count as one mistake.
+
+#include "base/nearest.h"
 
 #include <string.h>
-
-#include "base/options.h"
 
 enum { NAME_MOST = 64 }; // longer ones are far from everything: the cost stays bounded whatever a client sends
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/nearest.h"
 
 // One option.  The kinds and bounds are those of the ABI's wherry_option, which this also serves.
 struct option_spec {
@@ -32,9 +33,5 @@ struct option_value {
 int option_parse(
     const struct option_spec *spec, const char *text, struct option_value *value, char *why, size_t why_room);
 void option_print(const struct option_spec *spec, const struct option_value *value, struct buffer *out); // text form
-
-// The nearest name by edit distance, for "did you mean"; NULL if none is near.
-const char *nearest_name(const char *wanted, const char *const *names, size_t count);
-size_t edit_distance(const char *a, const char *b);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buffer.h"
+
 static bool is_tail(uint8_t byte)
 {
 	return (byte & 0xc0) == 0x80;
@@ -113,12 +115,11 @@ void line_add(struct line *l, const char *text)
 	}
 }
 
-void line_quote(struct line *l, wherry_span bytes)
+static void show(struct line *l, wherry_span bytes, bool quoted)
 {
 	const uint8_t *at = bytes.ptr;
-	piece(l, "\"", 1);
 	for (size_t left = bytes.len; left > 0 && !l->cut;) {
-		size_t len = *at == '"' || *at == '\\' ? 0 : printable(at, left);
+		size_t len = quoted && (*at == '"' || *at == '\\') ? 0 : printable(at, left);
 		if (len == 0)
 			escape(l, *at);
 		else
@@ -127,7 +128,18 @@ void line_quote(struct line *l, wherry_span bytes)
 		at += len;
 		left -= len;
 	}
+}
+
+void line_quote(struct line *l, wherry_span bytes)
+{
 	piece(l, "\"", 1);
+	show(l, bytes, true);
+	piece(l, "\"", 1);
+}
+
+void line_show(struct line *l, const char *text)
+{
+	show(l, span_text(text), false);
 }
 
 void line_number(struct line *l, int64_t number)

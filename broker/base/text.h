@@ -25,6 +25,7 @@ struct line {
 struct line line_of(char *text, size_t room); // room counts the zero at the end
 void line_add(struct line *, const char *text);
 void line_quote(struct line *, wherry_span bytes); // in "", with \xNN for what is no printable UTF-8
+void line_show(struct line *, const char *text);   // the same without quotes: for sentences that hold foreign words
 void line_number(struct line *, int64_t number);
 const char *line_end(struct line *); // terminated; "..." if it was cut
 

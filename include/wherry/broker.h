@@ -48,6 +48,16 @@ WHERRY_API int wherry_broker_open(const wherry_config *, wherry_broker **, char 
 // Drains: stops accepting, says goodbye, lets answers leave (at most drain_ms), unloads the modules.  Frees it.
 // All its sessions must have been closed.
 WHERRY_API void wherry_broker_close(wherry_broker *);
+// Puts another configuration into the running broker: all of it, or, when it fails, nothing (without memory, some of the
+// new namespaces may be there, empty); *why as above.  Takes effect:
+// options that are hot, of the broker and of loaded modules; modules and namespaces that are new.  Stays as it is until the
+// broker is opened anew, and is logged: other options, listeners, modules no longer named.  A hot option is set if its
+// configured value changed since the last time: else what sys.config set meanwhile stays.  Returns when it is done.
+// EARG and what loading a module fails with.  Not after wherry_broker_close() has begun.
+WHERRY_API int wherry_broker_reload(wherry_broker *, const wherry_config *, char **why);
+// Opens the file of the option log_file anew, as after it was renamed; no line is lost.  EIO: the old one stays; *why as
+// above.  OK without such a file.
+WHERRY_API int wherry_broker_reopen_log(wherry_broker *, char **why);
 // The URL in force of listener `index` (a port 0 resolved); NULL: no such.  Lent until close.
 WHERRY_API const char *wherry_broker_url(const wherry_broker *, unsigned index);
 // Returns when sys.shutdown was called or wherry_broker_stop() was, or after timeout_ms (< 0: never): OK or ETIMEOUT.

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -116,6 +117,10 @@ static void a_long_value_leaves_room_for_the_others(void **state)
 	log_event(&lg, WHERRY_LOG_INFO, "e", "long", value, "short", "y", NULL);
 	const char *line = said();
 	assert_non_null(strstr(line, "xxx... short=y\n"));
+	value[0] = ' ';
+	log_event(&lg, WHERRY_LOG_INFO, "e", "long", value, "short", "y", NULL);
+	assert_non_null(strstr(said(), "xxx...\" short=y\n"));
+	value[0] = 'x';
 	log_event(&lg, WHERRY_LOG_INFO, "e", "1", value, "2", value, "3", value, "4", value, "5", value, "6", value,
 	    "7", value, "8", value, "9", value, NULL);
 	line = said();
@@ -159,6 +164,127 @@ static void lines_of_threads_do_not_mix(void **state)
 	assert_int_equal(lines, THREADS * LINES);
 }
 
+// --- JSON --------------------------------------------------------------------------------------------------------------
+
+static void a_line_may_be_json(void **state)
+{
+	(void)state;
+	lg.format = LOG_JSON;
+	log_event(&lg, WHERRY_LOG_INFO, "listening", "url", "tcp://127.0.0.1:1973", "limit", LOG_NUMBER(-5), "none",
+	    NULL, NULL);
+	assert_string_equal(said(), "{\"time\":\"2023-11-14T22:13:20.123Z\",\"level\":\"info\",\"event\":\"listening\","
+				    "\"url\":\"tcp://127.0.0.1:1973\",\"limit\":\"-5\",\"none\":\"\"}\n");
+}
+
+static void json_escapes_what_it_must(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *value, *shown;
+	} cases[] = {
+	    {"say \"x\" \\", "say \\\"x\\\" \\\\"},
+	    {"a\nb\t", "a\\nb\\u0009"},
+	    {"\x1b[31m\x7f", "\\u001b[31m\\u007f"},
+	    {"\xc2\x9b", "\\u009b"},
+	    {"a\xff\xc3", "a\\ufffd\\ufffd"},
+	    {"\xc3\xbc", "\xc3\xbc"},
+	};
+	lg.format = LOG_JSON;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char want[100];
+		snprintf(want, sizeof(want), ",\"v\":\"%s\"}\n", cases[i].shown);
+		log_event(&lg, WHERRY_LOG_INFO, "e", "v", cases[i].value, NULL);
+		assert_string_equal(strstr(said(), ",\"v\""), want);
+	}
+}
+
+static void long_json_is_whole_json(void **state)
+{
+	(void)state;
+	char value[20000];
+	memset(value, '\n', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	lg.format = LOG_JSON;
+	log_event(&lg, WHERRY_LOG_INFO, "e", "long", value, "short", "y", NULL);
+	assert_non_null(strstr(said(), "\\n...\",\"short\":\"y\"}\n"));
+	log_event(&lg, WHERRY_LOG_INFO, "e", "1", value, "2", value, "3", value, "4", value, "5", value, "6", value,
+	    "7", value, "8", value, "9", value, NULL);
+	const char *line = said();
+	assert_true(strlen(line) <= 4096);
+	assert_string_equal(line + strlen(line) - 16, "\",\"cut\":\"true\"}\n");
+}
+
+// --- files -------------------------------------------------------------------------------------------------------------
+
+static void a_line_behind_a_torn_one_begins_afresh(void **state)
+{
+	(void)state;
+	static char text[70000];
+	assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) >= 0);
+	assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+	lg.torn = true;
+	log_event(&lg, WHERRY_LOG_INFO, "after", NULL);
+	assert_false(lg.torn);
+	assert_string_equal(said(), "\n2023-11-14T22:13:20.123Z info after\n");
+	memset(text, 'x', sizeof(text) - 1);
+	while (write(ends[1], text, 4096) > 0) // until it is full
+		;
+	log_event(&lg, WHERRY_LOG_INFO, "lost", NULL);
+	assert_false(lg.torn); // nothing of it was written
+	while (said()[0] != '\0')
+		;
+	log_event(&lg, WHERRY_LOG_INFO, "next", NULL);
+	assert_string_equal(said(), "2023-11-14T22:13:20.123Z info next\n");
+}
+
+static char path[64], moved[80];
+
+static size_t lines_of(const char *name)
+{
+	char line[4200];
+	size_t count = 0;
+	FILE *in = fopen(name, "r");
+	assert_non_null(in);
+	for (; fgets(line, sizeof(line), in) != NULL; count++)
+		assert_string_equal(strchr(line, 'Z'), "Z info said who=x text=\"the quick brown fox\"\n");
+	fclose(in);
+	return count;
+}
+
+static void no_line_is_lost_when_a_file_is_opened_anew(void **state)
+{
+	(void)state;
+	pthread_t threads[THREADS];
+	size_t lines = 0;
+	snprintf(path, sizeof(path), "/tmp/wherry-log-%d", (int)getpid());
+	int was = lg.fd;
+	lg.fd = log_open(path);
+	assert_true(lg.fd >= 0);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, chatter, "x"), 0);
+	for (int i = 0; i < 20; i++) {
+		snprintf(moved, sizeof(moved), "%s.%d", path, i);
+		assert_int_equal(rename(path, moved), 0);
+		assert_true(log_reopen(&lg, path));
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < 20; i++) {
+		snprintf(moved, sizeof(moved), "%s.%d", path, i);
+		lines += lines_of(moved);
+		unlink(moved);
+	}
+	lines += lines_of(path);
+	assert_int_equal(lines, THREADS * LINES);
+	assert_false(log_reopen(&lg, "/nonexistent/log"));
+	assert_int_equal(errno, ENOENT);
+	log_event(&lg, WHERRY_LOG_INFO, "said", "who", "x", "text", "the quick brown fox", NULL);
+	lines_of(path);
+	unlink(path);
+	close(lg.fd);
+	lg.fd = was;
+}
+
 static void names_of_levels(void **state)
 {
 	(void)state;
@@ -194,6 +320,11 @@ int main(void)
 	    TEST(a_long_value_leaves_room_for_the_others),
 	    TEST(keeps_errno),
 	    TEST(lines_of_threads_do_not_mix),
+	    TEST(a_line_may_be_json),
+	    TEST(json_escapes_what_it_must),
+	    TEST(long_json_is_whole_json),
+	    TEST(a_line_behind_a_torn_one_begins_afresh),
+	    TEST(no_line_is_lost_when_a_file_is_opened_anew),
 	    cmocka_unit_test(names_of_levels),
 	    cmocka_unit_test(tells_utf8_from_other_bytes),
 	};

@@ -70,6 +70,20 @@ static inline void bytes_be(struct bytes *b, uint64_t number, unsigned width)
 	b->len += width;
 }
 
+// Makes *room at least `need`; what was in *memory is of no use any more.
+static inline bool bytes_replace(void **memory, size_t *room, size_t need)
+{
+	if (need <= *room)
+		return true;
+	void *grown = malloc(need);
+	if (grown == NULL)
+		return false;
+	free(*memory);
+	*memory = grown;
+	*room = need;
+	return true;
+}
+
 static inline void bytes_free(struct bytes *b)
 {
 	free(b->data);

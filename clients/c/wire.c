@@ -1,6 +1,50 @@
+// wire.h: msgpack by its first bytes.
+
 #include "wire.h"
 
-// What the first byte of a value says: a width in bytes of a length that follows, plain bytes behind it, elements.
+// What the first byte of a value says: `each` 0: so many bytes follow; 1 or 2: elements, of an array, or pairs of a map.
+// The number is the sum of the first byte's own bits under `mask`, of `fixed`, and of the next `width` bytes.
+struct shape {
+	uint8_t mask, fixed, width, each;
+	bool bad;
+};
+
+// Those that are not here are a byte and nothing else.
+static const struct shape shapes[256] = {
+    [0x80 ... 0x8f] = {.mask = 15, .each = 2}, // short maps, arrays, texts
+    [0x90 ... 0x9f] = {.mask = 15, .each = 1},
+    [0xa0 ... 0xbf] = {.mask = 31},
+    [0xc1] = {.bad = true},
+    [0xc4] = {.width = 1}, // bin
+    [0xc5] = {.width = 2},
+    [0xc6] = {.width = 4},
+    [0xc7] = {.width = 1, .fixed = 1}, // ext: the type is a byte more
+    [0xc8] = {.width = 2, .fixed = 1},
+    [0xc9] = {.width = 4, .fixed = 1},
+    [0xca] = {.fixed = 4}, // numbers
+    [0xcb] = {.fixed = 8},
+    [0xcc] = {.fixed = 1},
+    [0xcd] = {.fixed = 2},
+    [0xce] = {.fixed = 4},
+    [0xcf] = {.fixed = 8},
+    [0xd0] = {.fixed = 1},
+    [0xd1] = {.fixed = 2},
+    [0xd2] = {.fixed = 4},
+    [0xd3] = {.fixed = 8},
+    [0xd4] = {.fixed = 2}, // fixext
+    [0xd5] = {.fixed = 3},
+    [0xd6] = {.fixed = 5},
+    [0xd7] = {.fixed = 9},
+    [0xd8] = {.fixed = 17},
+    [0xd9] = {.width = 1}, // str
+    [0xda] = {.width = 2},
+    [0xdb] = {.width = 4},
+    [0xdc] = {.width = 2, .each = 1},
+    [0xdd] = {.width = 4, .each = 1},
+    [0xde] = {.width = 2, .each = 2},
+    [0xdf] = {.width = 4, .each = 2},
+};
+
 struct head {
 	unsigned size;     // of the head itself
 	uint64_t payload;  // bytes behind it
@@ -8,49 +52,13 @@ struct head {
 	bool bad;
 };
 
-static struct head sized(struct run r, unsigned width, unsigned extra)
+static inline struct head head_of(struct run r)
 {
-	if (r.len < 1 + width)
+	const struct shape *s = &shapes[r.at[0]];
+	if (s->bad || r.len < 1U + s->width)
 		return (struct head){.bad = true};
-	return (struct head){.size = 1 + width, .payload = get_be(r.at + 1, width) + extra};
-}
-
-static struct head counted(struct run r, unsigned width, unsigned each)
-{
-	if (r.len < 1 + width)
-		return (struct head){.bad = true};
-	return (struct head){.size = 1 + width, .elements = get_be(r.at + 1, width) * each};
-}
-
-// The byte after the length is the type of an ext.
-static struct head head_of(struct run r)
-{
-	unsigned b = r.at[0];
-	if (b <= 0x7f || b >= 0xe0 || b == 0xc0 || b == 0xc2 || b == 0xc3)
-		return (struct head){.size = 1};
-	if (b <= 0x8f)
-		return (struct head){.size = 1, .elements = 2 * (b & 15)};
-	if (b <= 0x9f)
-		return (struct head){.size = 1, .elements = b & 15};
-	if (b <= 0xbf)
-		return (struct head){.size = 1, .payload = b & 31};
-	if (b >= 0xc4 && b <= 0xc6)
-		return sized(r, 1u << (b - 0xc4), 0);
-	if (b >= 0xc7 && b <= 0xc9)
-		return sized(r, 1u << (b - 0xc7), 1);
-	if (b == 0xca || b == 0xcb)
-		return (struct head){.size = 1, .payload = b == 0xca ? 4 : 8};
-	if (b >= 0xcc && b <= 0xd3)
-		return (struct head){.size = 1, .payload = 1u << (b & 3)};
-	if (b >= 0xd4 && b <= 0xd8)
-		return (struct head){.size = 1, .payload = (1u << (b - 0xd4)) + 1};
-	if (b >= 0xd9 && b <= 0xdb)
-		return sized(r, 1u << (b - 0xd9), 0);
-	if (b == 0xdc || b == 0xdd)
-		return counted(r, b == 0xdc ? 2 : 4, 1);
-	if (b == 0xde || b == 0xdf)
-		return counted(r, b == 0xde ? 2 : 4, 2);
-	return (struct head){.bad = true};
+	uint64_t number = (r.at[0] & s->mask) + s->fixed + (s->width == 0 ? 0 : get_be(r.at + 1, s->width));
+	return (struct head){.size = 1U + s->width, .payload = s->each == 0 ? number : 0, .elements = s->each * number};
 }
 
 static void skip(struct run *r, size_t count)
@@ -59,38 +67,55 @@ static void skip(struct run *r, size_t count)
 	r->len -= count;
 }
 
-size_t wire_value(struct run whole)
+size_t wire_measure(struct run whole, struct wire_shape *shape)
 {
-	uint64_t left[WIRE_DEPTH] = {1};
-	unsigned depth = 0;
+	uint64_t left[WIRE_DEPTH];
+	unsigned depth = 0, deepest = 0;
 	struct run r = whole;
+	left[0] = 1;
 	for (;;) {
 		while (left[depth] == 0) {
-			if (depth == 0)
+			if (depth == 0) {
+				shape->depth = deepest > shape->depth ? deepest : shape->depth;
 				return whole.len - r.len;
+			}
 			depth--;
 		}
 		left[depth]--;
 		struct head h = r.len == 0 ? (struct head){.bad = true} : head_of(r);
-		if (h.bad || h.payload > r.len - h.size || h.elements > r.len - h.size)
+		if (h.bad || h.size > r.len || h.payload > r.len - h.size || h.elements > r.len - h.size)
 			return 0;
 		skip(&r, h.size + (size_t)h.payload);
 		if (h.elements == 0)
 			continue;
 		if (++depth == WIRE_DEPTH)
 			return 0;
+		deepest = depth > deepest ? depth : deepest;
 		left[depth] = h.elements;
+		shape->elements += h.elements;
 	}
+}
+
+// Most are no array and no map.
+size_t wire_value(struct run whole)
+{
+	struct wire_shape unused = {0};
+	if (whole.len == 0)
+		return 0;
+	struct head h = head_of(whole);
+	if (!h.bad && h.elements == 0)
+		return h.payload <= whole.len - h.size ? h.size + (size_t)h.payload : 0;
+	return wire_measure(whole, &unused);
 }
 
 bool wire_is_array(struct run r)
 {
-	return r.len > 0 && ((r.at[0] & 0xf0) == 0x90 || r.at[0] == 0xdc || r.at[0] == 0xdd) && wire_value(r) == r.len;
+	return r.len > 0 && ((r.at[0] & 0xf0) == 0x90 || r.at[0] == 0xdc || r.at[0] == 0xdd);
 }
 
 bool wire_is_map(struct run r)
 {
-	return r.len > 0 && ((r.at[0] & 0xf0) == 0x80 || r.at[0] == 0xde || r.at[0] == 0xdf) && wire_value(r) == r.len;
+	return r.len > 0 && ((r.at[0] & 0xf0) == 0x80 || r.at[0] == 0xde || r.at[0] == 0xdf);
 }
 
 bool wire_is_nil(struct run r)
@@ -107,14 +132,19 @@ static struct run take_value(struct run *r)
 	return value;
 }
 
-static bool take_array(struct run *r, uint64_t *count)
+static bool take_heads(struct run *r, bool (*is)(struct run), uint64_t *count)
 {
-	if (r->len == 0 || ((r->at[0] & 0xf0) != 0x90 && r->at[0] != 0xdc && r->at[0] != 0xdd))
+	if (!is(*r))
 		return false;
 	struct head h = head_of(*r);
 	*count = h.elements;
 	skip(r, h.size);
 	return true;
+}
+
+static bool take_array(struct run *r, uint64_t *count)
+{
+	return take_heads(r, wire_is_array, count);
 }
 
 static bool take_text(struct run *r, struct run *text)
@@ -171,10 +201,36 @@ static bool read_note(struct run *r, struct wire_object *o)
 	return wire_is_array(o->params);
 }
 
+// A response as every broker writes it: walked once, not for the whole and again for its parts.
+static bool take_response(struct run *frame, struct wire_object *o)
+{
+	struct run r = *frame;
+	if (r.len < 3 || r.at[0] != 0x94 || r.at[1] != 1)
+		return false;
+	skip(&r, 2);
+	unsigned b = r.at[0], width = b >= 0xcc && b <= 0xce ? 1u << (b & 3) : 0;
+	if (r.len < 1 + width || (width == 0 && b > 0x7f))
+		return false;
+	o->id = width == 0 ? b : (uint32_t)get_be(r.at + 1, width);
+	skip(&r, 1 + width);
+	o->error = take_value(&r);
+	o->result = take_value(&r);
+	o->kind = WIRE_RESPONSE;
+	o->has_id = true;
+	*frame = r;
+	return o->error.len > 0 && o->result.len > 0;
+}
+
 bool wire_next(struct run *frame, struct wire_object *o)
 {
 	uint64_t count;
 	int64_t kind;
+	struct run rest = *frame;
+	*o = (struct wire_object){.kind = WIRE_OTHER};
+	if (take_response(&rest, o)) {
+		*frame = rest;
+		return true;
+	}
 	*o = (struct wire_object){.kind = WIRE_OTHER};
 	struct run r = take_value(frame);
 	if (r.len == 0 || !take_array(&r, &count) || count < 3 || !take_int(&r, &kind))
@@ -198,23 +254,90 @@ bool wire_error(struct run r, struct wire_error *e)
 	return e->code < 0 && e->code >= INT32_MIN;
 }
 
-bool wire_request(struct bytes *out, size_t *id_at, struct run method, struct run params, struct run options)
+// --- requests -----------------------------------------------------------------------------------------------------------
+
+enum { SHORT_NAME = 31, HEAD = 7 }; // of a fixstr; before the method: array, 0, the id
+
+size_t wire_request_size(const struct wire_request *q)
 {
-	enum { HEADS = 16 };
-	if (!bytes_reserve(out, HEADS + method.len + params.len + options.len))
-		return false;
-	bytes_byte(out, options.len > 0 ? 0x95 : 0x94);
-	bytes_byte(out, 0);
-	bytes_byte(out, 0xce);
-	*id_at = out->len;
-	bytes_be(out, 0, 4);
-	bytes_byte(out, 0xda);
-	bytes_be(out, method.len, 2);
-	bytes_put(out, method.at, method.len);
-	if (params.len > 0)
-		bytes_put(out, params.at, params.len);
+	size_t method = q->method.len + (q->method.len <= SHORT_NAME ? 1 : 3);
+	return HEAD + method + (q->params.len > 0 ? q->params.len : 1) + q->options.len;
+}
+
+size_t wire_request_write(const struct wire_request *q, uint8_t *to)
+{
+	struct bytes out = {.data = to};
+	bytes_byte(&out, q->options.len > 0 ? 0x95 : 0x94);
+	bytes_byte(&out, 0);
+	bytes_byte(&out, 0xce);
+	bytes_be(&out, 0, 4);
+	if (q->method.len <= SHORT_NAME) {
+		bytes_byte(&out, 0xa0 | (unsigned)q->method.len);
+	} else {
+		bytes_byte(&out, 0xda);
+		bytes_be(&out, q->method.len, 2);
+	}
+	bytes_put(&out, q->method.at, q->method.len);
+	if (q->params.len > 0)
+		bytes_put(&out, q->params.at, q->params.len);
 	else
-		bytes_byte(out, 0x90);
-	bytes_put(out, options.at, options.len);
+		bytes_byte(&out, 0x90);
+	bytes_put(&out, q->options.at, q->options.len);
+	return out.len;
+}
+
+struct run wire_method(struct run r)
+{
+	struct run method = {0};
+	skip(&r, HEAD);
+	take_text(&r, &method);
+	return method;
+}
+
+bool wire_first_text(struct run r, struct run *text)
+{
+	uint64_t count;
+	skip(&r, HEAD);
+	take_value(&r);
+	return take_array(&r, &count) && count > 0 && take_text(&r, text);
+}
+
+// --- sys.commands -------------------------------------------------------------------------------------------------------
+
+static bool is_text(struct run r, const char *text)
+{
+	return r.len == strlen(text) && memcmp(r.at, text, r.len) == 0;
+}
+
+static bool take_command(struct run *r, struct run *name, struct run *verb)
+{
+	uint64_t pairs;
+	struct run key, value;
+	if (!take_heads(r, wire_is_map, &pairs))
+		return false;
+	for (pairs /= 2; pairs > 0; pairs--) {
+		if (!take_text(r, &key))
+			return false;
+		value = take_value(r);
+		if (is_text(key, "name") && !take_text(&value, name))
+			return false;
+		if (is_text(key, "verb") && !take_text(&value, verb))
+			return false;
+	}
+	return true;
+}
+
+bool wire_commands(struct run r, wire_command *each, void *arg)
+{
+	uint64_t count;
+	if (!take_array(&r, &count))
+		return false;
+	for (; count > 0; count--) {
+		struct run name = {0}, verb = {0};
+		if (!take_command(&r, &name, &verb))
+			return false;
+		if (!each(arg, name, verb))
+			return true;
+	}
 	return true;
 }

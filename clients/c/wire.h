@@ -8,9 +8,16 @@
 
 enum { WIRE_DEPTH = 128 }; // a broker's max_depth is at most 100, and answers wrap values
 
+// What a value costs whoever reads it.
+struct wire_shape {
+	unsigned depth;    // arrays and maps inside one another
+	uint64_t elements; // of all arrays and maps; two a pair
+};
+
 // How many bytes the first value takes; 0: it is malformed, not whole, or nests deeper than WIRE_DEPTH.
 size_t wire_value(struct run);
-bool wire_is_array(struct run); // one whole value, and nothing behind it
+size_t wire_measure(struct run, struct wire_shape *); // the same; adds to the shape
+bool wire_is_array(struct run);                       // by its first byte
 bool wire_is_map(struct run);
 bool wire_is_nil(struct run);
 
@@ -35,7 +42,20 @@ struct wire_error {
 };
 bool wire_error(struct run, struct wire_error *);
 
-// A request, with its id in the four bytes at *id_at of `out`, to be put there later.  false: no memory.
-bool wire_request(struct bytes *out, size_t *id_at, struct run method, struct run params, struct run options);
+// The parts of a request; params and options may be empty.
+struct wire_request {
+	struct run method, params, options;
+};
+enum { WIRE_ID_AT = 3 }; // where the four bytes of its id are
+size_t wire_request_size(const struct wire_request *);
+size_t wire_request_write(const struct wire_request *, uint8_t *to); // the same number; the id is 0
+
+// Of a request that wire_request_write() wrote: the method; the first argument, if it is text.
+struct run wire_method(struct run request);
+bool wire_first_text(struct run request, struct run *text);
+
+// Of what sys.commands answers: calls `each` for every command, with what its verb is.  false: it is no such answer.
+typedef bool wire_command(void *arg, struct run name, struct run verb); // false: stop
+bool wire_commands(struct run answer, wire_command *each, void *arg);
 
 #endif

@@ -21,6 +21,14 @@ static void expect_whole(struct run whole, struct run value)
 		abort();
 }
 
+static bool look_at_command(void *arg, struct run name, struct run verb)
+{
+	const struct run *whole = arg;
+	expect_inside(*whole, name);
+	expect_inside(*whole, verb);
+	return true;
+}
+
 static void look_at(struct run whole, const struct wire_object *o)
 {
 	struct wire_error e;
@@ -32,6 +40,7 @@ static void look_at(struct run whole, const struct wire_object *o)
 		return;
 	expect_whole(whole, o->error);
 	expect_whole(whole, o->result);
+	wire_commands(o->result, look_at_command, &whole);
 	if (!wire_error(o->error, &e))
 		return;
 	expect_inside(o->error, e.name);

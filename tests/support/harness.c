@@ -41,7 +41,7 @@ static void on_ended(void *arg, uint64_t session)
 
 void harness_open(struct harness *h, bool with_sink)
 {
-	*h = (struct harness){.log = {-1, WHERRY_LOG_ERROR, &clock_system},
+	*h = (struct harness){.log = {.fd = -1, .level = WHERRY_LOG_ERROR, .clock = &clock_system},
 	    .limits = {.depth = 24,
 		.elements = 1 << 20,
 		.args = 65536,

@@ -128,6 +128,14 @@ class Server:
         for thread in os.listdir(f"/proc/{self.process.pid}/task"):
             os.sched_setaffinity(int(thread), cpus)
 
+    def switches(self):
+        """How often its threads went to sleep."""
+        count = 0
+        for thread in os.listdir(f"/proc/{self.process.pid}/task"):
+            with open(f"/proc/{self.process.pid}/task/{thread}/status") as status:
+                count += next(int(line.split()[1]) for line in status if line.startswith("voluntary_ctxt_switches"))
+        return count
+
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 

@@ -14,49 +14,7 @@
 
 #include "client_expect.h"
 #include "embed.h"
-#include "wherry/broker.h"
 #include "wherry/client.h"
-
-#define BYTES(literal) (literal), sizeof(literal) - 1
-
-struct place {
-	char dir[64], url[128];
-	wherry_broker *broker;
-};
-
-static void make_place(struct place *p)
-{
-	*p = (struct place){.dir = "/tmp/wherry-client-XXXXXX"};
-	assert_non_null(mkdtemp(p->dir));
-	snprintf(p->url, sizeof(p->url), "ipc://%s/s", p->dir);
-}
-
-static void leave_place(struct place *p)
-{
-	unlink(p->url + strlen("ipc://"));
-	assert_int_equal(rmdir(p->dir), 0);
-}
-
-static void open_broker(struct place *p)
-{
-	make_place(p);
-	char *why;
-	wherry_config *config = wherry_config_new();
-	assert_non_null(config);
-	assert_int_equal(wherry_config_set(config, "log_level", "warn"), WHERRY_OK);
-	assert_int_equal(wherry_config_listen(config, p->url), WHERRY_OK);
-	assert_int_equal(wherry_config_listen(config, "tcp://127.0.0.1:0"), WHERRY_OK);
-	assert_int_equal(wherry_config_module(config, embed_module_path("kv")), WHERRY_OK);
-	if (wherry_broker_open(config, &p->broker, &why) != WHERRY_OK)
-		fail_msg("%s", why);
-	wherry_config_free(config);
-}
-
-static void close_broker(struct place *p)
-{
-	wherry_broker_close(p->broker);
-	leave_place(p);
-}
 
 static void calls_are_answered(const char *url)
 {
@@ -82,17 +40,17 @@ static void calls_are_answered_over_ipc_and_tcp(void **state)
 {
 	(void)state;
 	struct place p;
-	open_broker(&p);
+	place_open(&p, "kv");
 	calls_are_answered(p.url);
-	calls_are_answered(wherry_broker_url(p.broker, 1));
-	close_broker(&p);
+	calls_are_answered(place_tcp(&p));
+	place_leave(&p);
 }
 
 static void errors_come_with_text_and_details(void **state)
 {
 	(void)state;
 	struct place p;
-	open_broker(&p);
+	place_open(&p, "kv");
 	wherry_client *c = connect_to(p.url);
 	wherry_reply r = {0};
 	assert_int_equal(wherry_client_call(c, "kv.gte", NULL, 0, NULL, 0, &r), WHERRY_ENOCMD);
@@ -107,14 +65,14 @@ static void errors_come_with_text_and_details(void **state)
 	assert_null(r.details);
 	wherry_reply_free(&r);
 	wherry_client_close(c);
-	close_broker(&p);
+	place_leave(&p);
 }
 
 static void what_cannot_be_sent_is_refused_here(void **state)
 {
 	(void)state;
 	struct place p;
-	open_broker(&p);
+	place_open(&p, "kv");
 	wherry_client *c = connect_to(p.url);
 	wherry_reply r = {0};
 	const struct {
@@ -136,7 +94,7 @@ static void what_cannot_be_sent_is_refused_here(void **state)
 	assert_int_equal(wherry_client_call(c, "sys.ping", NULL, 0, NULL, 0, &r), WHERRY_OK);
 	wherry_reply_free(&r);
 	wherry_client_close(c);
-	close_broker(&p);
+	place_leave(&p);
 }
 
 // [key, "v..."] with a key of 4 digits; answers its length.
@@ -157,7 +115,7 @@ static void a_batch_is_answered_in_order(void **state)
 	enum { COUNT = 2000, VALUE = 700 };
 	struct place p;
 	char params[VALUE + 16];
-	open_broker(&p);
+	place_open(&p, "kv");
 	wherry_client *c = connect_to(p.url);
 	wherry_batch *b = wherry_batch_new();
 	for (unsigned i = 0; i < COUNT; i++) {
@@ -184,7 +142,7 @@ static void a_batch_is_answered_in_order(void **state)
 	assert_int_equal(wherry_client_run(c, b, NULL), WHERRY_OK); // of nothing
 	wherry_batch_free(b);
 	wherry_client_close(c);
-	close_broker(&p);
+	place_leave(&p);
 }
 
 // Far more in both directions than sockets hold: whoever only sends would wait for ever.
@@ -194,7 +152,7 @@ static void a_batch_reads_while_it_sends(void **state)
 	enum { COUNT = 400, VALUE = 60000 };
 	static char params[VALUE + 16];
 	struct place p;
-	open_broker(&p);
+	place_open(&p, "kv");
 	wherry_client *c = connect_to(p.url);
 	wherry_batch *b = wherry_batch_new();
 	for (unsigned i = 0; i < COUNT; i++) {
@@ -211,7 +169,7 @@ static void a_batch_reads_while_it_sends(void **state)
 	}
 	wherry_batch_free(b);
 	wherry_client_close(c);
-	close_broker(&p);
+	place_leave(&p);
 }
 
 static void a_frame_that_is_refused_whole_fails_its_requests_only(void **state)
@@ -219,7 +177,7 @@ static void a_frame_that_is_refused_whole_fails_its_requests_only(void **state)
 	(void)state;
 	char deep[64];
 	struct place p;
-	open_broker(&p);
+	place_open(&p, "kv");
 	wherry_client *c = connect_to(p.url);
 	wherry_reply r = {0};
 	memset(deep, 0x91, sizeof(deep));
@@ -239,7 +197,7 @@ static void a_frame_that_is_refused_whole_fails_its_requests_only(void **state)
 	assert_int_equal(wherry_client_call(c, "sys.ping", NULL, 0, NULL, 0, &r), WHERRY_OK);
 	wherry_reply_free(&r);
 	wherry_client_close(c);
-	close_broker(&p);
+	place_leave(&p);
 }
 
 static void *increments(void *client)
@@ -258,7 +216,7 @@ static void threads_share_a_client(void **state)
 	pthread_t threads[4];
 	void *failed;
 	struct place p;
-	open_broker(&p);
+	place_open(&p, "kv");
 	wherry_client *c = connect_to(p.url);
 	for (size_t i = 0; i < 4; i++)
 		pthread_create(&threads[i], NULL, increments, c);
@@ -271,22 +229,28 @@ static void threads_share_a_client(void **state)
 	expect_result(&r, "1200");
 	wherry_reply_free(&r);
 	wherry_client_close(c);
-	close_broker(&p);
+	place_leave(&p);
+}
+
+static void never(void *arg, const wherry_reply *reply)
+{
+	(void)arg;
+	(void)reply;
+	abort();
 }
 
 static void a_broker_that_stops_says_goodbye(void **state)
 {
 	(void)state;
 	struct place p;
-	open_broker(&p);
-	wherry_client *c = connect_to(p.url);
+	place_open(&p, "kv");
+	const wherry_client_options once = {.size = sizeof(once), .once = 1};
+	wherry_client *c = connect_with(p.url, &once);
 	wherry_note note = {0};
 	wherry_error error;
-	wherry_reply r = {0};
 	assert_int_equal(wherry_client_poll(c, 0, &note, &error), WHERRY_ETIMEOUT);
-	// One answer first, so that the broker knows the session.
-	assert_int_equal(wherry_client_call(c, "sys.ping", NULL, 0, NULL, 0, &r), WHERRY_OK);
-	close_broker(&p);
+	expect_ask(c, "sys.ping", "\"PONG\""); // so that the broker knows the session
+	place_end(&p);
 	assert_int_equal(wherry_client_poll(c, 10000, &note, &error), WHERRY_OK);
 	assert_memory_equal(note.method, "session", note.method_len);
 	char *params = embed_show(span_of(note.params, note.params_len));
@@ -294,11 +258,12 @@ static void a_broker_that_stops_says_goodbye(void **state)
 	free(params);
 	assert_int_equal(wherry_client_poll(c, 10000, &note, &error), WHERRY_ESTALE);
 	assert_string_equal(error.text, "the broker closed the connection");
-	wherry_client_call(c, "sys.ping", NULL, 0, NULL, 0, &r);
-	expect_error(&r, WHERRY_ESTALE, 1);
-	wherry_reply_free(&r);
+	assert_int_equal(wherry_client_poll(c, -1, &note, &error), WHERRY_ESTALE);
+	expect_ask_fails(c, "sys.ping", WHERRY_ESTALE, 1);
+	assert_int_equal(send_line(c, "sys.ping", 0, 0, never, NULL), WHERRY_ESTALE);
 	wherry_note_free(&note);
 	wherry_client_close(c);
+	place_leave(&p);
 }
 
 int main(void)

@@ -1,0 +1,166 @@
+// The client's thread: once it runs it is the driver, and all callbacks run there.
+
+#include <signal.h>
+
+#include "inside.h"
+
+bool on_own_thread(const struct wherry_client *c)
+{
+	return c->thread_state == THREAD_RUNS && pthread_equal(c->thread, pthread_self());
+}
+
+void tell_begin(struct wherry_client *c, enum telling telling)
+{
+	c->telling = telling;
+	c->told++;
+	pthread_mutex_unlock(&c->lock);
+}
+
+void tell_end(struct wherry_client *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->telling = TELLING_NOTHING;
+	pthread_cond_broadcast(&c->roles);
+}
+
+// What is sent from within goes before all that waits.
+static void tell_change(struct wherry_client *c, int connected, const wherry_error *why)
+{
+	wherry_changed changed = c->changed;
+	void *arg = c->changed_arg;
+	if (changed == NULL)
+		return;
+	tell_begin(c, TELLING_CHANGE);
+	changed(arg, connected, why);
+	tell_end(c);
+	list_join(&c->urgent, &c->pending);
+	c->pending = c->urgent;
+	c->urgent = (struct list){0};
+}
+
+static void tell_loss(struct wherry_client *c)
+{
+	const wherry_error why = c->loss;
+	c->loss_to_tell = false;
+	tell_change(c, 0, &why);
+}
+
+static void tell_all(struct wherry_client *c)
+{
+	if (c->loss_to_tell)
+		tell_loss(c);
+	async_tell(c);
+	if (c->link.state == LINK_READY)
+		tell_change(c, 1, NULL);
+	note_tell(c);
+}
+
+static void end_all(struct wherry_client *c, struct list *l)
+{
+	while (l->first != NULL)
+		request_fail(c, l->first, WHERRY_ESHUTDOWN, NULL);
+}
+
+static void *run(void *arg)
+{
+	struct wherry_client *c = arg;
+	pthread_mutex_lock(&c->lock);
+	while (c->driven)
+		drive_wait_role(c, NO_DEADLINE);
+	drive_begin(c);
+	c->thread_state = THREAD_RUNS;
+	pthread_cond_broadcast(&c->roles);
+	while (!c->closing) {
+		drive(c, c->done == NULL ? c->bound : AT_ONCE);
+		request_expire(c);
+		tell_all(c);
+	}
+	end_all(c, &c->sent);
+	end_all(c, &c->pending);
+	async_tell(c);
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+// Signals are the program's.
+static int create(struct wherry_client *c)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int failed = pthread_create(&c->thread, NULL, run, c);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (failed == 0)
+		pthread_setname_np(c->thread, "wherry-client");
+	return failed == 0 ? WHERRY_OK : WHERRY_ENOMEM;
+}
+
+// A caller that drives is asked for the role; when this returns, nobody else will have it any more.
+int thread_start(struct wherry_client *c)
+{
+	while (c->thread_state == THREAD_WANTED)
+		drive_wait_role(c, NO_DEADLINE);
+	if (c->thread_state == THREAD_RUNS)
+		return WHERRY_OK;
+	c->thread_state = THREAD_WANTED;
+	int status = create(c);
+	if (status != WHERRY_OK) {
+		c->thread_state = THREAD_NONE;
+		pthread_cond_broadcast(&c->roles);
+		return status;
+	}
+	drive_wake(c);
+	while (c->thread_state == THREAD_WANTED)
+		drive_wait_role(c, NO_DEADLINE);
+	return WHERRY_OK;
+}
+
+void thread_end(struct wherry_client *c)
+{
+	pthread_mutex_lock(&c->lock);
+	bool runs = c->thread_state == THREAD_RUNS;
+	c->closing = true;
+	drive_wake(c);
+	pthread_mutex_unlock(&c->lock);
+	if (runs)
+		pthread_join(c->thread, NULL);
+}
+
+// --- who is told ------------------------------------------------------------------------------------------------------
+
+// Until a callback of that kind that is under way has returned; from within one there is nothing to wait for.
+static void await_told(struct wherry_client *c, enum telling telling)
+{
+	uint64_t told = c->told;
+	if (on_own_thread(c))
+		return;
+	while (c->telling == telling && c->told == told)
+		drive_wait_role(c, NO_DEADLINE);
+}
+
+int wherry_client_on_note(wherry_client *c, wherry_heard heard, void *arg)
+{
+	pthread_mutex_lock(&c->lock);
+	int status = heard == NULL ? WHERRY_OK : thread_start(c);
+	if (status == WHERRY_OK) {
+		c->heard = heard;
+		c->heard_arg = arg;
+		drive_wake(c);
+		await_told(c, TELLING_NOTE);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return status;
+}
+
+int wherry_client_on_change(wherry_client *c, wherry_changed changed, void *arg)
+{
+	pthread_mutex_lock(&c->lock);
+	int status = changed == NULL ? WHERRY_OK : thread_start(c);
+	if (status == WHERRY_OK) {
+		c->changed = changed;
+		c->changed_arg = arg;
+		await_told(c, TELLING_CHANGE);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return status;
+}

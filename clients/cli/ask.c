@@ -1,151 +1,196 @@
 #include "ask.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "described.h"
 #include "value.h"
 
 enum { NAME_ROOM = 128 };
 
-struct asking {
-	struct request *request;
-	wherry_client *client;
-	wherry_error *error;
-	struct described *described; // asked for with the first option
-	msgpack_sbuffer values, pairs;
-	msgpack_packer value, pair;
-	uint32_t value_count, pair_count;
-	const char **given; // names of options so far, as they stood on the command line
-};
-
-static int usage(const char *what, const char *about)
+static int __attribute__((format(printf, 2, 3))) usage(struct reading *r, const char *format, ...)
 {
-	fprintf(stderr, "wherry: %s%s\n", what, about);
+	va_list args;
+	va_start(args, format);
+	vsnprintf(r->why, sizeof(r->why), format, args);
+	va_end(args);
 	return ASK_USAGE;
 }
 
-static int add_value(const char *text, msgpack_packer *p)
+static int add_value(struct reading *r, const char *text, msgpack_sbuffer *to)
 {
-	char why[VALUE_WHY];
-	return value_read(text, p, why) ? ASK_OK : usage(why, "");
+	msgpack_packer p;
+	msgpack_packer_init(&p, to, msgpack_sbuffer_write);
+	if (r->no_stdin && strcmp(text, "-") == 0)
+		return usage(r, "- would be the standard input, where the commands come from; @FILE is a file");
+	return value_read(text, &p, r->why) ? ASK_OK : ASK_USAGE;
 }
 
-// "--ttl-ms=5" and "--ttl-ms" are the option ttl_ms.
-static bool option_name(const char *arg, char name[NAME_ROOM])
+static int add_positional(struct reading *r, const char *text)
 {
-	size_t len = strcspn(arg + 2, "=");
-	if (len == 0 || len >= NAME_ROOM)
-		return false;
-	memcpy(name, arg + 2, len);
-	name[len] = 0;
-	for (char *c = name; *c != 0; c++)
-		*c = *c == '-' ? '_' : *c;
-	return true;
+	msgpack_packer p;
+	r->value_count++;
+	if (!r->raw_values)
+		return add_value(r, text, &r->values);
+	msgpack_packer_init(&p, &r->values, msgpack_sbuffer_write);
+	return value_read_raw(text, &p, r->why) ? ASK_OK : ASK_USAGE;
 }
 
-static int no_such_option(const struct asking *a, const char *arg)
+// --- options ------------------------------------------------------------------------------------------------------------
+
+static int no_such_option(struct reading *r, const struct described *d, const char *word)
 {
-	fprintf(stderr, "wherry: %s has no option %.*s", a->request->method, (int)strcspn(arg, "="), arg);
-	described_list_options(a->described, stderr);
-	fputc('\n', stderr);
+	usage(r, "%s has no option %.*s; it has ", d->name, (int)strcspn(word, "="), word);
+	size_t len = strlen(r->why);
+	FILE *f = len + 1 < sizeof(r->why) ? fmemopen(r->why + len, sizeof(r->why) - len, "w") : NULL;
+	if (f == NULL)
+		return ASK_USAGE;
+	described_list_options(d, f);
+	fclose(f);
+	r->why[sizeof(r->why) - 1] = 0;
 	return ASK_USAGE;
 }
 
-static int once_only(const struct asking *a, const char *name)
+// Asks the broker, whose answer to an unknown name is the best one; of all commands, where others will come.
+static int learn(struct reading *r, const char *method, wherry_error *error)
 {
-	char earlier[NAME_ROOM];
-	for (uint32_t i = 0; i + 1 < a->pair_count; i++)
-		if (option_name(a->given[i], earlier) && strcmp(earlier, name) == 0)
-			return usage("given twice: --", name);
+	struct catalog *loaded, *all;
+	int status = catalog_load(r->client, method, &loaded, error);
+	if (status == WHERRY_OK && r->whole_catalog && catalog_load(r->client, NULL, &all, error) == WHERRY_OK) {
+		catalog_free(loaded);
+		loaded = all;
+	}
+	if (status != WHERRY_OK)
+		return status;
+	catalog_free(r->catalog);
+	r->catalog = loaded;
+	return WHERRY_OK;
+}
+
+static const struct described *describe(struct reading *r, const char *method, wherry_error *error)
+{
+	const struct described *d = r->catalog != NULL ? catalog_find(r->catalog, method) : NULL;
+	if (d != NULL || learn(r, method, error) != WHERRY_OK)
+		return d;
+	d = catalog_find(r->catalog, method);
+	if (d == NULL) { // it is a module's name
+		*error = (wherry_error){.code = WHERRY_ENOCMD, .local = 1, .name = "ENOCMD"};
+		snprintf(error->text, sizeof(error->text), "unknown command \"%.100s\"", method);
+	}
+	return d;
+}
+
+static int remember_option(struct reading *r, const struct argument *option)
+{
+	for (uint32_t i = 0; i < r->option_count; i++)
+		if (r->options[i] == option)
+			return usage(r, "given twice: --%s", option->name);
+	if (r->option_count == r->option_room) {
+		uint32_t room = 2 * r->option_room + 8;
+		const struct argument **grown = realloc(r->options, room * sizeof(*grown));
+		if (grown == NULL)
+			return usage(r, "out of memory");
+		r->options = grown;
+		r->option_room = room;
+	}
+	r->options[r->option_count++] = option;
 	return ASK_OK;
 }
 
-// Reads the option at args[0]; *taken is how many of args it used.
-static int add_option(struct asking *a, int count, char **args, int *taken)
+static int find_option(
+    struct reading *r, const char *method, const char *word, const struct argument **option, wherry_error *error)
 {
 	char name[NAME_ROOM];
-	const char *equals = strchr(args[0], '=');
-	if (!option_name(args[0], name))
-		return usage("no option has such a name: ", args[0]);
-	if (a->described == NULL && describe(a->client, a->request->method, &a->described, a->error) != WHERRY_OK)
+	size_t len = strcspn(word + 2, "=");
+	if (len == 0 || len >= NAME_ROOM)
+		return usage(r, "no option has such a name: %.100s", word);
+	memcpy(name, word + 2, len);
+	name[len] = 0;
+	const struct described *d = describe(r, method, error);
+	if (d == NULL)
 		return ASK_FAILED;
-	enum option_kind kind = described_option(a->described, name);
-	if (kind == OPTION_UNKNOWN)
-		return no_such_option(a, args[0]);
-	a->given[a->pair_count++] = args[0];
-	if (once_only(a, name) != ASK_OK)
-		return ASK_USAGE;
-	msgpack_pack_str(&a->pair, strlen(name));
-	msgpack_pack_str_body(&a->pair, name, strlen(name));
+	*option = described_option(d, name);
+	return *option != NULL ? remember_option(r, *option) : no_such_option(r, d, word);
+}
+
+// Reads the option at words[0]; *taken is how many of the words it used.
+static int add_option(struct reading *r, const char *method, int count, char **words, int *taken, wherry_error *error)
+{
+	const struct argument *option = NULL;
+	const char *equals = strchr(words[0], '=');
+	int status = find_option(r, method, words[0], &option, error);
+	if (status != ASK_OK)
+		return status;
+	msgpack_packer p;
+	msgpack_packer_init(&p, &r->pairs, msgpack_sbuffer_write);
+	msgpack_pack_str(&p, strlen(option->name));
+	msgpack_pack_str_body(&p, option->name, strlen(option->name));
 	if (equals != NULL)
-		return add_value(equals + 1, &a->pair);
-	if (kind == OPTION_FLAG) {
-		msgpack_pack_true(&a->pair);
+		return add_value(r, equals + 1, &r->pairs);
+	if (option->flags & ARGUMENT_FLAG) {
+		msgpack_pack_true(&p);
 		return ASK_OK;
 	}
 	if (count < 2)
-		return usage(args[0], " takes a value");
+		return usage(r, "%s takes a value", words[0]);
 	*taken = 2;
-	return add_value(args[1], &a->pair);
+	return add_value(r, words[1], &r->pairs);
 }
 
-static int read_all(struct asking *a, int count, char **args)
+// --- all of it ----------------------------------------------------------------------------------------------------------
+
+static int read_all(struct reading *r, const char *method, int count, char **words, wherry_error *error)
 {
 	bool values_only = false;
 	int status = ASK_OK;
 	for (int i = 0, taken; i < count && status == ASK_OK; i += taken) {
 		taken = 1;
-		if (!values_only && strcmp(args[i], "--") == 0) {
+		bool dashes = !values_only && words[i][0] == '-' && words[i][1] == '-';
+		if (dashes && words[i][2] == 0)
 			values_only = true;
-		} else if (!values_only && strncmp(args[i], "--", 2) == 0) {
-			status = add_option(a, count - i, args + i, &taken);
-		} else {
-			status = add_value(args[i], &a->value);
-			a->value_count++;
-		}
+		else if (dashes)
+			status = add_option(r, method, count - i, words + i, &taken, error);
+		else
+			status = add_positional(r, words[i]);
 	}
 	return status;
 }
 
-static void finish(struct asking *a)
+static void finish(struct request *q, const struct reading *r)
 {
 	msgpack_packer p;
-	msgpack_packer_init(&p, &a->request->params, msgpack_sbuffer_write);
-	msgpack_pack_array(&p, a->value_count);
-	msgpack_sbuffer_write(&a->request->params, a->values.data, a->values.size);
-	if (a->pair_count == 0)
+	msgpack_packer_init(&p, &q->params, msgpack_sbuffer_write);
+	msgpack_pack_array(&p, r->value_count);
+	msgpack_sbuffer_write(&q->params, r->values.data, r->values.size);
+	if (r->option_count == 0)
 		return;
-	msgpack_packer_init(&p, &a->request->options, msgpack_sbuffer_write);
-	msgpack_pack_map(&p, a->pair_count);
-	msgpack_sbuffer_write(&a->request->options, a->pairs.data, a->pairs.size);
+	msgpack_packer_init(&p, &q->options, msgpack_sbuffer_write);
+	msgpack_pack_map(&p, r->option_count);
+	msgpack_sbuffer_write(&q->options, r->pairs.data, r->pairs.size);
 }
 
-int request_read(
-    struct request *r, wherry_client *client, const char *method, int count, char **args, wherry_error *error)
+int request_read(struct request *q, struct reading *r, int count, char **words, wherry_error *error)
 {
-	struct asking a = {.request = r, .client = client, .error = error};
-	*r = (struct request){.method = method};
-	a.given = calloc((size_t)count + 1, sizeof(*a.given));
-	if (a.given == NULL)
-		return usage("out of memory", "");
-	msgpack_sbuffer_init(&a.values);
-	msgpack_sbuffer_init(&a.pairs);
-	msgpack_packer_init(&a.value, &a.values, msgpack_sbuffer_write);
-	msgpack_packer_init(&a.pair, &a.pairs, msgpack_sbuffer_write);
-	int status = read_all(&a, count, args);
+	q->method = words[0];
+	q->params.size = q->options.size = r->values.size = r->pairs.size = 0;
+	r->value_count = r->option_count = 0;
+	int status = read_all(r, words[0], count - 1, words + 1, error);
 	if (status == ASK_OK)
-		finish(&a);
-	msgpack_sbuffer_destroy(&a.values);
-	msgpack_sbuffer_destroy(&a.pairs);
-	described_free(a.described);
-	free(a.given);
+		finish(q, r);
 	return status;
 }
 
-void request_free(struct request *r)
+void request_free(struct request *q)
 {
-	msgpack_sbuffer_destroy(&r->params);
-	msgpack_sbuffer_destroy(&r->options);
+	msgpack_sbuffer_destroy(&q->params);
+	msgpack_sbuffer_destroy(&q->options);
+}
+
+void reading_free(struct reading *r)
+{
+	catalog_free(r->catalog);
+	free(r->options);
+	msgpack_sbuffer_destroy(&r->values);
+	msgpack_sbuffer_destroy(&r->pairs);
 }

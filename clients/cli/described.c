@@ -1,232 +1,199 @@
-#include "described.h"
+// One command told to people: in a line, briefly, and as a page.
 
-#include <msgpack.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
-struct described {
-	wherry_reply reply;
-	msgpack_unpacked answer;
-	const msgpack_object *command; // its entry
-};
-
-// --- maps by name -------------------------------------------------------------------------------------------------------
-
-static bool is_text(const msgpack_object *o, const char *text)
-{
-	return o != NULL && o->type == MSGPACK_OBJECT_STR && o->via.str.size == strlen(text) &&
-	       memcmp(o->via.str.ptr, text, o->via.str.size) == 0;
-}
-
-static const msgpack_object *member(const msgpack_object *o, const char *name)
-{
-	for (uint32_t i = 0; o->type == MSGPACK_OBJECT_MAP && i < o->via.map.size; i++)
-		if (is_text(&o->via.map.ptr[i].key, name))
-			return &o->via.map.ptr[i].val;
-	return NULL;
-}
-
-static msgpack_object_array list(const msgpack_object *o, const char *name)
-{
-	const msgpack_object *found = member(o, name);
-	if (found != NULL && found->type == MSGPACK_OBJECT_ARRAY)
-		return found->via.array;
-	return (msgpack_object_array){0};
-}
-
-static bool has(const msgpack_object *o, const char *list_name, const char *word)
-{
-	msgpack_object_array words = list(o, list_name);
-	for (uint32_t i = 0; i < words.size; i++)
-		if (is_text(&words.ptr[i], word))
-			return true;
-	return false;
-}
-
-static void put(const msgpack_object *o, const char *name, FILE *f)
-{
-	const msgpack_object *text = member(o, name);
-	if (text != NULL && text->type == MSGPACK_OBJECT_STR)
-		fwrite(text->via.str.ptr, 1, text->via.str.size, f);
-}
-
-// An option's name as it is written on the command line.
-static void put_dashed(const msgpack_object *arg, FILE *f)
-{
-	const msgpack_object *name = member(arg, "name");
-	fputs("--", f);
-	for (uint32_t i = 0; name != NULL && name->type == MSGPACK_OBJECT_STR && i < name->via.str.size; i++)
-		fputc(name->via.str.ptr[i] == '_' ? '-' : name->via.str.ptr[i], f);
-}
-
-// --- asking -------------------------------------------------------------------------------------------------------------
-
-// sys.commands answers a list: of one command, or of all of a module's.
-static bool find_command(struct described *d, const char *method)
-{
-	if (msgpack_unpack_next(&d->answer, d->reply.result, d->reply.result_len, NULL) != MSGPACK_UNPACK_SUCCESS ||
-	    d->answer.data.type != MSGPACK_OBJECT_ARRAY)
-		return false;
-	const msgpack_object_array *all = &d->answer.data.via.array;
-	for (uint32_t i = 0; i < all->size; i++)
-		if (is_text(member(&all->ptr[i], "name"), method))
-			d->command = &all->ptr[i];
-	return true;
-}
-
-static int ask(struct described *d, wherry_client *client, const char *method)
-{
-	msgpack_sbuffer params;
-	msgpack_packer p;
-	msgpack_sbuffer_init(&params);
-	msgpack_packer_init(&p, &params, msgpack_sbuffer_write);
-	msgpack_pack_array(&p, 1);
-	msgpack_pack_str(&p, strlen(method));
-	msgpack_pack_str_body(&p, method, strlen(method));
-	int status = wherry_client_call(client, "sys.commands", params.data, params.size, NULL, 0, &d->reply);
-	msgpack_sbuffer_destroy(&params);
-	return status;
-}
-
-static int __attribute__((format(printf, 3, 4))) not_described(wherry_error *e, int status, const char *format, ...)
-{
-	va_list args;
-	*e = (wherry_error){.code = status, .local = 1};
-	snprintf(e->name, sizeof(e->name), "%s", wherry_status_name(status));
-	va_start(args, format);
-	vsnprintf(e->text, sizeof(e->text), format, args);
-	va_end(args);
-	return status;
-}
-
-int describe(wherry_client *client, const char *method, struct described **out, wherry_error *error)
-{
-	struct described *d = calloc(1, sizeof(*d));
-	*out = NULL;
-	if (d == NULL)
-		return not_described(error, WHERRY_ENOMEM, "out of memory");
-	msgpack_unpacked_init(&d->answer);
-	int status = ask(d, client, method);
-	if (status != WHERRY_OK)
-		*error = d->reply.error;
-	else if (!find_command(d, method))
-		status =
-		    not_described(error, WHERRY_ECORRUPT, "the broker's description of its commands can't be read");
-	else if (d->command == NULL)
-		status = not_described(error, WHERRY_ENOCMD,
-		    "%s is a module; 'wherry sys.commands %s' shows its commands", method, method);
-	if (status == WHERRY_OK)
-		*out = d;
-	else
-		described_free(d);
-	return status;
-}
-
-void described_free(struct described *d)
-{
-	if (d == NULL)
-		return;
-	msgpack_unpacked_destroy(&d->answer);
-	wherry_reply_free(&d->reply);
-	free(d);
-}
-
-// --- reading it ---------------------------------------------------------------------------------------------------------
+#include "catalog.h"
 
 // The broker takes it with every command and so describes it with none.
-#define NAMESPACE_OPTION "ns"
+static const struct argument namespace_option = {
+    .name = "ns", .kinds = "str", .help = "the namespace, instead of the session's own", .flags = ARGUMENT_OPTION};
 
-// Only a bool may stand alone.
-static bool is_flag(const msgpack_object *arg)
+// "ttl-ms" is "ttl_ms".
+static bool same_name(const char *name, const char *written)
 {
-	return list(arg, "kinds").size == 1 && has(arg, "kinds", "bool");
+	while (*name != 0 && (*name == *written || (*name == '_' && *written == '-')))
+		name++, written++;
+	return *name == *written;
 }
 
-enum option_kind described_option(const struct described *d, const char *name)
+const struct argument *described_option(const struct described *d, const char *name)
 {
-	msgpack_object_array args = list(d->command, "args");
-	for (uint32_t i = 0; i < args.size; i++)
-		if (has(&args.ptr[i], "flags", "option") && is_text(member(&args.ptr[i], "name"), name))
-			return is_flag(&args.ptr[i]) ? OPTION_FLAG : OPTION_VALUE;
-	return strcmp(name, NAMESPACE_OPTION) == 0 ? OPTION_VALUE : OPTION_UNKNOWN;
+	for (uint32_t i = 0; i < d->arg_count; i++)
+		if (d->args[i].flags & ARGUMENT_OPTION && same_name(d->args[i].name, name))
+			return &d->args[i];
+	return strcmp(name, namespace_option.name) == 0 ? &namespace_option : NULL;
+}
+
+static void put_name(const struct argument *a, FILE *f)
+{
+	fputs(a->flags & ARGUMENT_OPTION ? "--" : "", f);
+	for (const char *c = a->name; *c != 0; c++)
+		fputc(a->flags & ARGUMENT_OPTION && *c == '_' ? '-' : *c, f);
 }
 
 void described_list_options(const struct described *d, FILE *f)
 {
-	msgpack_object_array args = list(d->command, "args");
-	fputs("; it has ", f);
-	for (uint32_t i = 0; i < args.size; i++) {
-		if (!has(&args.ptr[i], "flags", "option"))
+	for (uint32_t i = 0; i < d->arg_count; i++) {
+		if (!(d->args[i].flags & ARGUMENT_OPTION))
 			continue;
-		put_dashed(&args.ptr[i], f);
+		put_name(&d->args[i], f);
 		fputs(", ", f);
 	}
-	fputs("--" NAMESPACE_OPTION, f);
+	put_name(&namespace_option, f);
 }
 
-static void put_name(const msgpack_object *arg, FILE *f)
+// A colon ends it, too: what follows are details.
+int first_sentence(const char *help)
 {
-	if (has(arg, "flags", "option"))
-		put_dashed(arg, f);
-	else
-		put(arg, "name", f);
+	int len = 0;
+	for (; help[len] != 0; len++)
+		if (strchr(".:", help[len]) != NULL && (help[len + 1] == ' ' || help[len + 1] == 0))
+			break;
+	return len;
+}
+
+// --- in a line ----------------------------------------------------------------------------------------------------------
+
+static void put_option(const struct argument *a, FILE *f)
+{
+	fputs(" [", f);
+	put_name(a, f);
+	fputs(a->flags & ARGUMENT_FLAG ? "]" : " VALUE]", f);
 }
 
 // The arguments from `first` on repeat: "key...", and "key value ..." where they do so together.
-static void put_group(msgpack_object_array args, uint32_t first, FILE *f)
+static void put_group(const struct described *d, uint32_t first, FILE *f)
 {
-	bool optional = has(&args.ptr[first], "flags", "optional");
+	bool optional = (d->args[first].flags & ARGUMENT_OPTIONAL) != 0;
 	fputs(optional ? " [" : " ", f);
-	for (uint32_t i = first; i < args.size; i++) {
+	for (uint32_t i = first; i < d->arg_count; i++) {
 		fputs(i > first ? " " : "", f);
-		put_name(&args.ptr[i], f);
+		put_name(&d->args[i], f);
 	}
-	fputs(args.size - first > 1 ? " ..." : "...", f);
+	fputs(d->arg_count - first > 1 ? " ..." : "...", f);
 	fputs(optional ? "]" : "", f);
 }
 
-static void put_synopsis(const msgpack_object *command, FILE *f)
+static void put_positional(const struct argument *a, FILE *f)
 {
-	msgpack_object_array args = list(command, "args");
+	fprintf(f, a->flags & ARGUMENT_OPTIONAL ? " [%s]" : " %s", a->name);
+}
+
+void described_synopsis(const struct described *d, FILE *f)
+{
 	uint32_t i = 0;
-	put(command, "name", f);
-	for (; i < args.size && !has(&args.ptr[i], "flags", "rest"); i++) {
-		const msgpack_object *arg = &args.ptr[i];
-		bool option = has(arg, "flags", "option"), optional = option || has(arg, "flags", "optional");
-		fputs(optional ? " [" : " ", f);
-		put_name(arg, f);
-		fputs(option && !is_flag(arg) ? " VALUE" : "", f);
-		fputs(optional ? "]" : "", f);
+	fputs(d->name, f);
+	for (; i < d->arg_count && !(d->args[i].flags & ARGUMENT_REST); i++) {
+		if (d->args[i].flags & ARGUMENT_OPTION)
+			put_option(&d->args[i], f);
+		else
+			put_positional(&d->args[i], f);
 	}
-	if (i < args.size)
-		put_group(args, i, f);
-	fputs(" [--" NAMESPACE_OPTION " VALUE]\n", f);
+	if (i < d->arg_count)
+		put_group(d, i, f);
+	put_option(&namespace_option, f);
 }
 
-static void put_argument(const msgpack_object *arg, FILE *f)
+// --- briefly ------------------------------------------------------------------------------------------------------------
+
+static void put_brief(const struct argument *a, FILE *f)
 {
-	msgpack_object_array kinds = list(arg, "kinds");
 	fputs("  ", f);
-	put_name(arg, f);
-	fputs(": ", f);
-	put(arg, "help", f);
-	for (uint32_t i = 0; i < kinds.size && kinds.size < 8; i++)
-		if (kinds.ptr[i].type == MSGPACK_OBJECT_STR)
-			fprintf(f, "%s%.*s", i == 0 ? " (" : ", ", (int)kinds.ptr[i].via.str.size,
-			    kinds.ptr[i].via.str.ptr);
-	fputs(kinds.size > 0 && kinds.size < 8 ? ")\n" : "\n", f);
+	put_name(a, f);
+	fprintf(f, ": %s", a->help);
+	if (strcmp(a->kinds, "any") != 0)
+		fprintf(f, " (%s)", a->kinds);
+	fputc('\n', f);
 }
 
-void described_print(const struct described *d, FILE *f)
+void described_brief(const struct described *d, FILE *f)
 {
-	msgpack_object_array args = list(d->command, "args");
-	put_synopsis(d->command, f);
-	fputs("\n", f);
-	put(d->command, "help", f);
+	described_synopsis(d, f);
+	fprintf(f, "\n\n%s\n\n", d->help);
+	for (uint32_t i = 0; i < d->arg_count; i++)
+		put_brief(&d->args[i], f);
+	put_brief(&namespace_option, f);
+}
+
+// --- as a page ----------------------------------------------------------------------------------------------------------
+
+static void heading(const char *title, FILE *f, bool color)
+{
+	fprintf(f, color ? "\033[1m%s\033[0m\n" : "%s\n", title);
+}
+
+enum { MARGIN = 7, WIDTH = 100 };
+
+// Text in lines of at most WIDTH, each behind the margin.
+static void put_wrapped(const char *text, FILE *f)
+{
+	size_t column = 0;
+	while (*text != 0) {
+		size_t len = strcspn(text, " ");
+		if (column > 0 && column + 1 + len > WIDTH) {
+			fputc('\n', f);
+			column = 0;
+		}
+		fprintf(f, "%*s%.*s", column == 0 ? MARGIN : 1, "", (int)len, text);
+		column += (column == 0 ? MARGIN : 1) + len;
+		text += len;
+		text += *text != 0;
+	}
+	fputc('\n', f);
+}
+
+static void put_entry(const struct argument *a, FILE *f, bool color)
+{
+	fprintf(f, "%*s%s", MARGIN, "", color ? "\033[1m" : "");
+	put_name(a, f);
+	fputs(color ? "\033[0m" : "", f);
+	if (!(a->flags & ARGUMENT_FLAG))
+		fprintf(f, "  %s", a->kinds);
+	fputs(a->flags & ARGUMENT_SECRET ? ", kept out of logs\n" : "\n", f);
+	fprintf(f, "%*s%s\n", MARGIN + 4, "", a->help);
+}
+
+static void put_entries(const struct described *d, const char *title, bool options, FILE *f, bool color)
+{
+	bool any = options;
+	for (uint32_t i = 0; i < d->arg_count; i++)
+		any = any || !(d->args[i].flags & ARGUMENT_OPTION);
+	if (!any)
+		return;
+	fputc('\n', f);
+	heading(title, f, color);
+	for (uint32_t i = 0; i < d->arg_count; i++)
+		if (((d->args[i].flags & ARGUMENT_OPTION) != 0) == options)
+			put_entry(&d->args[i], f, color);
+	if (options)
+		put_entry(&namespace_option, f, color);
+}
+
+// What it answers and does to keys, beyond its help.
+static void put_notes(const struct described *d, FILE *f, bool color)
+{
+	fputc('\n', f);
+	heading("NOTES", f, color);
+	if (d->writes)
+		fprintf(f, "%*sChanges keys; where it fails, nothing.\n", MARGIN, "");
+	if (d->parks)
+		fprintf(f, "%*sMay wait; the requests behind it don't.\n", MARGIN, "");
+	if (d->admin)
+		fprintf(f, "%*sFor administrators.\n", MARGIN, "");
+	fprintf(f, "%*sModule %s, permission %s.\n", MARGIN, "", d->module, d->verb);
+}
+
+void described_page(const struct described *d, FILE *f, bool color)
+{
+	heading("NAME", f, color);
+	fprintf(f, "%*s%s\n\n", MARGIN, "", d->name);
+	heading("SYNOPSIS", f, color);
+	fprintf(f, "%*swherry ", MARGIN, "");
+	described_synopsis(d, f);
 	fputs("\n\n", f);
-	for (uint32_t i = 0; i < args.size; i++)
-		put_argument(&args.ptr[i], f);
-	fputs("  --" NAMESPACE_OPTION ": the namespace, instead of the session's own (str)\n", f);
+	heading("DESCRIPTION", f, color);
+	put_wrapped(d->help, f);
+	put_entries(d, "ARGUMENTS", false, f, color);
+	put_entries(d, "OPTIONS", true, f, color);
+	put_notes(d, f, color);
 }

@@ -5,18 +5,6 @@
 
 #include "value.h"
 
-// A stored value must not be able to drive the reader's terminal.
-static void put_safe(const char *text, size_t len, FILE *f)
-{
-	const unsigned char *at = (const unsigned char *)text, *end = at + len;
-	for (; at < end; at++) {
-		if (acts_on_terminal(at, end))
-			fprintf(f, "\\x%02x", *at == 0xc2 ? *++at : *at);
-		else
-			fputc(*at, f);
-	}
-}
-
 static void put_bytes(const char *bytes, size_t len, FILE *f)
 {
 	fputs("b\"", f);
@@ -39,7 +27,7 @@ static void put_text(const char *text, size_t len, FILE *f, bool terminal)
 	if (!terminal)
 		fwrite(text, 1, len, f);
 	else if (text_is_utf8(text, len))
-		put_safe(text, len, f);
+		put_tame(text, len, false, f);
 	else
 		put_bytes(text, len, f);
 }

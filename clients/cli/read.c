@@ -7,7 +7,7 @@
 
 #include "value.h"
 
-enum { FILE_MOST = 1 << 30, DEPTH = 100 };
+enum { FILE_MOST = 256 << 20, DEPTH = 100 }; // a client has at most so much under way
 
 static bool fail(char *why, const char *what, const char *about)
 {
@@ -33,7 +33,8 @@ static bool from_json(const json_t *, msgpack_packer *, char *why, unsigned dept
 
 static unsigned char *decode(const json_t *base64, size_t *len)
 {
-	return json_is_string(base64) ? base64_decode(json_string_value(base64), len) : NULL;
+	bool whole = json_is_string(base64) && strlen(json_string_value(base64)) == json_string_length(base64);
+	return whole ? base64_decode(json_string_value(base64), len) : NULL;
 }
 
 static bool from_bin(const json_t *j, msgpack_packer *p, char *why, unsigned depth)
@@ -264,31 +265,65 @@ static bool pack_integer(const char *text, msgpack_packer *p, char *why)
 	return errno == 0 || fail(why, "an integer is -2^63 to 2^64-1, not ", text);
 }
 
+static bool is_ascii(const char *text, size_t len)
+{
+	unsigned char all = 0;
+	for (size_t i = 0; i < len; i++)
+		all |= (unsigned char)text[i];
+	return all < 0x80;
+}
+
+bool value_read_raw(const char *text, msgpack_packer *p, char *why)
+{
+	size_t len = strlen(text);
+	if (!is_ascii(text, len) && !text_is_utf8(text, len))
+		return fail(why, "text has to be UTF-8; bytes are taken from a file, by @FILE", "");
+	pack_text(p, text, len);
+	return true;
+}
+
+// Whether it is worth asking the parser, which is slow and gets to see much plain text: false only where it would refuse.
+static bool may_be_json(const char *text)
+{
+	text += strspn(text, " \t\r\n");
+	switch (text[0]) {
+	case '{':
+	case '[':
+	case '"':
+		return true;
+	case 't':
+		return strncmp(text, "true", 4) == 0;
+	case 'f':
+		return strncmp(text, "false", 5) == 0;
+	case 'n':
+		return strncmp(text, "null", 4) == 0;
+	case '-':
+		return isdigit((unsigned char)text[1]);
+	default:
+		return isdigit((unsigned char)text[0]) && text[strspn(text, "0123456789.eE+- \t\r\n")] == 0;
+	}
+}
+
 static bool pack_json_or_text(const char *text, msgpack_packer *p, char *why)
 {
 	json_error_t error;
-	json_t *j = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+	json_t *j = may_be_json(text) ? json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error) : NULL;
 	if (j != NULL) {
 		bool ok = value_from_json(j, p, why);
 		json_decref(j);
 		return ok;
 	}
-	if (json_error_code(&error) == json_error_numeric_overflow)
+	if (may_be_json(text) && json_error_code(&error) == json_error_numeric_overflow)
 		return fail(why, "a number is too large in ", text);
-	if (!text_is_utf8(text, strlen(text)))
-		return fail(why, "text has to be UTF-8; bytes are taken from a file, by @FILE", "");
-	pack_text(p, text, strlen(text));
-	return true;
+	return value_read_raw(text, p, why);
 }
 
 bool value_read(const char *text, msgpack_packer *p, char *why)
 {
 	if (strcmp(text, "-") == 0)
 		return pack_file(stdin, "the standard input", p, why);
-	if (text[0] == '@' && text[1] == '@') {
-		pack_text(p, text + 1, strlen(text + 1));
-		return true;
-	}
+	if (text[0] == '@' && text[1] == '@')
+		return value_read_raw(text + 1, p, why);
 	if (text[0] == '@')
 		return pack_named_file(text + 1, p, why);
 	return is_integer(text) ? pack_integer(text, p, why) : pack_json_or_text(text, p, why);

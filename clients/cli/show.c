@@ -7,25 +7,60 @@
 
 #include "value.h"
 
+bool text_is_plain(const char *text, size_t len)
+{
+	bool plain = true;
+	for (size_t i = 0; i < len; i++)
+		plain &= text[i] >= 0x20 && text[i] < 0x7f && text[i] != '"' && text[i] != '\\';
+	return plain;
+}
+
 bool text_is_utf8(const char *text, size_t len)
 {
+	if (text_is_plain(text, len))
+		return true;
 	json_t *j = json_stringn(len > 0 ? text : "", len); // jansson checks
 	json_decref(j);
 	return j != NULL;
 }
 
-bool acts_on_terminal(const unsigned char *at, const unsigned char *end)
+static bool is_overlong(const unsigned char *at)
 {
-	if (*at < 0x20)
-		return *at != '\n' && *at != '\t';
-	return *at == 0x7f || (*at == 0xc2 && at + 1 < end && at[1] < 0xa0);
+	return at[0] < 0xc2 || (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
+}
+
+size_t tame_length(const unsigned char *at, const unsigned char *end)
+{
+	size_t len = *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
+	if (*at < 0x80)
+		return (*at >= 0x20 && *at != 0x7f) || *at == '\n' || *at == '\t';
+	if (*at > 0xf4 || (size_t)(end - at) < len || is_overlong(at) || (*at == 0xc2 && at[1] < 0xa0))
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
+void put_tame(const char *text, size_t len, bool in_line, FILE *f)
+{
+	const unsigned char *at = (const unsigned char *)text, *end = at + len;
+	for (size_t taken; at<end; at += taken> 0 ? taken : 1) {
+		taken = tame_length(at, end);
+		if (in_line && (*at == '\n' || *at == '\t'))
+			fputs(*at == '\n' ? "\\n" : "\\t", f);
+		else if (taken > 0)
+			fwrite(at, 1, taken, f);
+		else
+			fprintf(f, "\\x%02x", *at);
+	}
 }
 
 static bool text_is_tame(const char *text, size_t len)
 {
 	const unsigned char *at = (const unsigned char *)text, *end = at + len;
-	while (at < end && !acts_on_terminal(at, end))
-		at++;
+	for (size_t taken; at < end && (taken = tame_length(at, end)) > 0;)
+		at += taken;
 	return at == end;
 }
 
@@ -54,11 +89,24 @@ bool is_tuple(const msgpack_object *o)
 
 // --- JSON ---------------------------------------------------------------------------------------------------------------
 
+// Nearly all texts are plain, and the encoder takes ten times as long.
 static void json_text(const char *text, size_t len, FILE *f)
 {
+	if (text_is_plain(text, len)) {
+		fputc('"', f);
+		fwrite(len > 0 ? text : "", 1, len, f);
+		fputc('"', f);
+		return;
+	}
 	json_t *j = json_stringn_nocheck(len > 0 ? text : "", len);
-	if (j != NULL)
-		json_dumpf(j, f, JSON_ENCODE_ANY | (text_is_tame(text, len) ? 0 : JSON_ENSURE_ASCII));
+	char *json = json_dumps(j, JSON_ENCODE_ANY | (text_is_tame(text, len) ? 0 : JSON_ENSURE_ASCII));
+	for (size_t i = 0; json != NULL && json[i] != 0; i++) {
+		if (json[i] == 0x7f) // is left as it is
+			fputs("\\u007F", f);
+		else
+			fputc(json[i], f);
+	}
+	free(json);
 	json_decref(j);
 }
 
@@ -91,19 +139,30 @@ static void put_real(double real, FILE *f)
 		fprintf(f, "{\"$real\": \"%s\"}", isnan(real) ? "nan" : real > 0 ? "inf" : "-inf");
 }
 
+// msgpack-c bounds how deep a value nests, but a tuple's content is a new one to it.
+enum { TUPLES_MOST = 32 };
+
+struct printing {
+	FILE *file;
+	unsigned tuples; // that it is inside of
+};
+
+static void put_json(struct printing *, const msgpack_object *);
+
 static void json_element(void *arg, size_t index, const msgpack_object *element)
 {
+	struct printing *p = arg;
 	if (index > 0)
-		fputs(", ", arg);
-	value_as_json(element, arg);
+		fputs(", ", p->file);
+	put_json(p, element);
 }
 
-static void json_array_of(const msgpack_object_array *a, FILE *f)
+static void json_array_of(struct printing *p, const msgpack_object_array *a)
 {
-	fputc('[', f);
+	fputc('[', p->file);
 	for (uint32_t i = 0; i < a->size; i++)
-		json_element(f, i, &a->ptr[i]);
-	fputc(']', f);
+		json_element(p, i, &a->ptr[i]);
+	fputc(']', p->file);
 }
 
 static bool is_plain_key(const msgpack_object *o)
@@ -123,28 +182,38 @@ static bool is_object(const msgpack_object_map *m)
 	return true;
 }
 
-static void json_map(const msgpack_object_map *m, FILE *f)
+static void json_map(struct printing *p, const msgpack_object_map *m)
 {
+	FILE *f = p->file;
 	bool object = is_object(m);
 	fputs(object ? "{" : "{\"$map\": [", f);
 	for (uint32_t i = 0; i < m->size; i++) {
 		fputs(i > 0 ? ", " : "", f);
 		fputs(object ? "" : "[", f);
-		value_as_json(&m->ptr[i].key, f);
+		put_json(p, &m->ptr[i].key);
 		fputs(object ? ": " : ", ", f);
-		value_as_json(&m->ptr[i].val, f);
+		put_json(p, &m->ptr[i].val);
 		fputs(object ? "" : "]", f);
 	}
 	fputs(object ? "}" : "]}", f);
 }
 
-static void json_ext(const msgpack_object *o, FILE *f)
+static void json_tuple(struct printing *p, const msgpack_object *o)
 {
+	fputs("{\"$tuple\": [", p->file);
+	p->tuples++;
+	tuple_each(o, json_element, p);
+	p->tuples--;
+	fputs("]}", p->file);
+}
+
+// One too deep inside of others is told as what it is encoded as, and so is one whose content is damaged.
+static void json_ext(struct printing *p, const msgpack_object *o)
+{
+	FILE *f = p->file;
 	char text[TIME_ROOM] = "";
-	if (is_tuple(o)) {
-		fputs("{\"$tuple\": [", f);
-		tuple_each(o, json_element, f);
-		fputs("]}", f);
+	if (p->tuples < TUPLES_MOST && is_tuple(o)) {
+		json_tuple(p, o);
 		return;
 	}
 	if (o->via.ext.type == EXT_TIME)
@@ -158,8 +227,9 @@ static void json_ext(const msgpack_object *o, FILE *f)
 	free(base64);
 }
 
-void value_as_json(const msgpack_object *o, FILE *f)
+static void put_json(struct printing *p, const msgpack_object *o)
 {
+	FILE *f = p->file;
 	switch (o->type) {
 	case MSGPACK_OBJECT_BOOLEAN:
 		fputs(o->via.boolean ? "true" : "false", f);
@@ -184,17 +254,23 @@ void value_as_json(const msgpack_object *o, FILE *f)
 		json_base64("$bin", o->via.bin.ptr, o->via.bin.size, f);
 		break;
 	case MSGPACK_OBJECT_ARRAY:
-		json_array_of(&o->via.array, f);
+		json_array_of(p, &o->via.array);
 		break;
 	case MSGPACK_OBJECT_MAP:
-		json_map(&o->via.map, f);
+		json_map(p, &o->via.map);
 		break;
 	case MSGPACK_OBJECT_EXT:
-		json_ext(o, f);
+		json_ext(p, o);
 		break;
 	default:
 		fputs("null", f);
 	}
+}
+
+void value_as_json(const msgpack_object *o, FILE *f)
+{
+	struct printing p = {.file = f};
+	put_json(&p, o);
 }
 
 // --- raw ----------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // Timestamps: msgpack's ext -1, and text in UTC.  Years beyond four digits are written @SECONDS.
 
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,13 +79,15 @@ bool time_read(const char *text, int64_t *seconds, uint32_t *nanoseconds)
 	const char *at;
 	if (text[0] == '@') {
 		char *end;
+		errno = 0;
 		*seconds = strtoll(text + 1, &end, 10);
 		at = end;
-		return end != text + 1 && read_fraction(&at, nanoseconds) && *at == 0;
+		return errno == 0 && end != text + 1 && read_fraction(&at, nanoseconds) && *at == 0;
 	}
 	at = strptime(text, "%Y-%m-%dT%H:%M:%S", &utc);
 	if (at == NULL || !read_fraction(&at, nanoseconds) || strcmp(at, "Z") != 0)
 		return false;
+	int day = utc.tm_mday;
 	*seconds = timegm(&utc);
-	return true;
+	return utc.tm_mday == day; // February 30 is March to timegm()
 }

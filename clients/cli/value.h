@@ -19,6 +19,7 @@ enum { EXT_TIME = -1, EXT_TUPLE = 1, VALUE_WHY = 200 };
 
 // Packs the value that a command line's text stands for.  false, and why[VALUE_WHY] says why not.
 bool value_read(const char *text, msgpack_packer *, char *why);
+bool value_read_raw(const char *text, msgpack_packer *, char *why); // the text as it stands
 // The same from JSON (json.c); out is `packer`'s buffer.
 bool value_from_json(const json_t *, msgpack_packer *, char *why);
 
@@ -32,8 +33,13 @@ bool tuple_each(const msgpack_object *, void (*each)(void *arg, size_t index, co
 bool is_tuple(const msgpack_object *); // and undamaged
 
 bool text_is_utf8(const char *text, size_t len);
-// What a terminal would act on: C0 but tabs and ends of line, DEL, and C1, which is c2 80 to c2 9f in UTF-8.
-bool acts_on_terminal(const unsigned char *at, const unsigned char *end);
+bool text_is_plain(
+    const char *text, size_t len); // ASCII that JSON has as it is: neither " nor \ nor what is not printed
+// How many bytes at `at` are one character that no terminal acts on, tabs and ends of line among them; 0: the byte
+// belongs to none, as in C0, DEL, C1 (alone, or as c2 80 to c2 9f) and whatever is no UTF-8.
+size_t tame_length(const unsigned char *at, const unsigned char *end);
+// With each other byte as \x1b; in_line: tabs and ends of line as \t and \n, too.
+void put_tame(const char *text, size_t len, bool in_line, FILE *);
 
 // base64.c
 char *base64_encode(const void *bytes, size_t len);          // to free(); NULL: no memory

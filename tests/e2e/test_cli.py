@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The command line and the daemon's own: what is typed, what comes out, how it ends.
+"""The command line: what is typed, what comes out, how it ends.
 
     WHERRY_BUILD=build/debug tests/e2e/test_cli.py
 """
@@ -8,8 +8,6 @@ import base64
 import json
 import os
 import re
-import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -30,9 +28,14 @@ START_S, STOP_S = 30, 30
 UNKNOWN_DIRECTORY = "/nonexistent-wherry"
 
 
+def plain_environment():
+    """Without what the programs would take for settings of theirs."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("WHERRY_")}
+
+
 def run(program, *args, url=None, stdin=b"", env=None):
     """Runs it to its end: (exit status, standard output, standard error as text)."""
-    environment = {name: value for name, value in os.environ.items() if name != "WHERRY_URL"} | (env or {})
+    environment = plain_environment() | (env or {})
     if url:
         environment["WHERRY_URL"] = url
     done = subprocess.run([program, *args], input=stdin, capture_output=True, timeout=60, env=environment)
@@ -43,7 +46,8 @@ class Started:
     """A wherryd whose flags are the test's, once it is ready; its lines so far are in .log."""
 
     def __init__(self, *flags):
-        self.process = subprocess.Popen([WHERRYD, *flags], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([WHERRYD, *flags], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                        env=plain_environment())
         self.log = ""
         try:
             self.await_line(" ready ")
@@ -159,6 +163,8 @@ class CommandLine(unittest.TestCase):
                            ("18446744073709551616", "an integer is"), ("[18446744073709551616]", "too large"),
                            ("1e999", "too large"), ("@" + UNKNOWN_DIRECTORY, f"{UNKNOWN_DIRECTORY}: No such file"),
                            ("@/", "wherry: /: Is a directory"), ("@", "@ takes the name of a file"),
+                           ('{"$time": "2026-02-30T12:00:00Z"}', "$time takes"), ('{"$time": "@9223372036854775808"}', "$time takes"),
+                           ('{"$bin": "AAAA\\u0000AAAA"}', "$bin takes base64"), ("@/dev/zero", "more than can be sent"),
                            ("[" * 500 + "]" * 500, "nested too deeply")]:
             with self.subTest(value=value[:40]):
                 self.expect_error(["kv.set", "k", value], 2, why)
@@ -189,7 +195,7 @@ class CommandLine(unittest.TestCase):
             environment = os.environ | {"WHERRY_URL": self.broker.url}
             done = subprocess.run([WHERRY, "kv.get", "k"], stdout=slave, env=environment, timeout=60)
             self.assertEqual(done.returncode, 0)
-            self.assertEqual(os.read(master, 1000), b"\\x1b[2J\\x9b\\x7f\r\n")
+            self.assertEqual(os.read(master, 1000), b"\\x1b[2J\\xc2\\x9b\\x7f\r\n")
         finally:
             os.close(master)
             os.close(slave)
@@ -203,6 +209,22 @@ class CommandLine(unittest.TestCase):
         self.expect(["kv.get", "k"], "3\n")
         self.assertEqual(self.wherry("kv.set", "--", "--nx", "--ttl-ms")[0], 0)
         self.expect(["kv.get", "--", "--nx"], "--ttl-ms\n")
+
+    def test_raw_values_are_text(self):
+        for value in ["12", "true", "@/nowhere", "-", '{"a": 1}', "null", ""]:
+            with self.subTest(value=value):
+                self.assertEqual(self.wherry("-r", "kv.set", "k", value, "--ttl-ms", "60000")[0], 0)
+                self.expect(["-o", "json", "kv.get", "k"], json.dumps(value) + "\n")
+        status, _, error = run("/bin/sh", "-c", f"{WHERRY} -r kv.set k \"$(printf '\\377')\"", url=self.broker.url)
+        self.assertEqual(status, 2)
+        self.assertIn("UTF-8", error)
+
+    def test_a_namespace_for_whatever_follows(self):
+        self.wherry("ns.create", "flagged")
+        self.assertEqual(self.wherry("--ns", "flagged", "kv.set", "k", "there")[0], 0)
+        self.expect(["kv.get", "k"], "(nil)\n")
+        self.expect(["--ns=flagged", "kv.get", "k"], "there\n")
+        self.expect_error(["--ns", "nowhere", "kv.get", "k"], 1, "ENOKEY")
 
     def test_wrong_options_are_explained(self):
         self.expect_error(["kv.set", "k", "1", "--ttll-ms", "5"], 2, "kv.set has no option --ttll-ms; it has --ttl-ms")
@@ -232,7 +254,7 @@ class CommandLine(unittest.TestCase):
         self.assertTrue(out.startswith(b"kv.set key value [--ttl-ms VALUE]"), out)
         self.assertIn(b"--nx: only if the key does not exist", out)
         self.expect_error(["kv.nope", "--help"], 1, "ENOCMD")
-        self.expect_error(["kv", "--help"], 1, "kv is a module; 'wherry sys.commands kv' shows its commands")
+        self.assertIn(b"  kv.mget    Answers the values in place", self.wherry("kv", "--help")[1])
         self.assertEqual(self.wherry("kv.set", "k", "1", "--help"), (status, out, error))
         self.assertTrue(self.wherry("kv.mset", "--help")[1].startswith(b"kv.mset key value ... [--ns VALUE]\n"))
         self.assertTrue(self.wherry("kv.mget", "--help")[1].startswith(b"kv.mget key... [--ns VALUE]\n"))
@@ -251,12 +273,19 @@ class CommandLine(unittest.TestCase):
         self.assertRegex(run(WHERRY, "--version")[1].decode(), r"^wherry \d+\.\d+\.\d+\n$")
 
     def test_wrong_usage(self):
-        for args in [[], ["-x", "sys.ping"], ["-o", "xml", "sys.ping"], ["-t", "soon", "sys.ping"], ["-t", "-1", "sys.ping"],
+        for args in [["kv"], ["-x", "sys.ping"], ["-o", "xml", "sys.ping"], ["-t", "soon", "sys.ping"], ["-t", "-1", "sys.ping"],
                      ["-u", "nonsense", "sys.ping"], ["-u", "tcp://127.0.0.1:99999", "sys.ping"], ["-u", "tls+tcp://127.0.0.1:1", "sys.ping"], ["", "x"]]:
             with self.subTest(args=args):
                 status, out, error = self.wherry(*args)
                 self.assertEqual((status, out), (2, b""), error)
                 self.assertTrue(error.startswith(("wherry: ", WHERRY)), error)
+
+    def test_who_leaves_out_the_module_is_told_of_it(self):
+        for word, near in [("get", "kv.get"), ("GET", "kv.get"), ("ping", "sys.ping"), ("info", "session.info or sys.info"), ("pip", "pipe")]:
+            self.expect_error([word, "k"], 2, f'wherry: unknown subcommand "{word}"; did you mean {near}?')
+        self.expect_error(["frobnicate"], 2, "commands of the broker have a dot")
+        status, _, error = run(WHERRY, "ping", url=f"tcp://127.0.0.1:{free_port()}")
+        self.assertEqual((status, "did you mean pipe?" in error), (2, True))
 
     def test_nobody_answers(self):
         url = f"tcp://127.0.0.1:{free_port()}"
@@ -322,242 +351,6 @@ class CommandLine(unittest.TestCase):
                                   timeout=60)
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"No space left", done.stderr)
-
-
-class Daemon(unittest.TestCase):
-    """wherryd's flags, file, signals and last words."""
-
-    def setUp(self):
-        self.dir = tempfile.mkdtemp(prefix="wherry-test-")
-        self.addCleanup(shutil.rmtree, self.dir, True)
-        self.ipc = f"ipc://{self.dir}/w.sock"
-
-    def file(self, text, name="w.conf"):
-        path = os.path.join(self.dir, name)
-        with open(path, "w") as out:
-            out.write(text)
-        return path
-
-    def expect_refused(self, flags, status, *words):
-        got, out, error = run(WHERRYD, *flags)
-        self.assertEqual((got, out), (status, b""), error)
-        for word in words:
-            self.assertIn(word, error)
-
-    def await_answer(self, url):
-        end = time.monotonic() + START_S
-        while run(WHERRY, "sys.ping", url=url)[0] != 0:
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.02)
-
-    def test_help_and_version(self):
-        status, out, error = run(WHERRYD, "--help")
-        self.assertEqual((status, error), (0, ""))
-        for word in [b"tcp://127.0.0.1:1973", b"max_frame", b"16MiB", b"Examples:", b"SIGTERM"]:
-            self.assertIn(word, out)
-        self.assertRegex(run(WHERRYD, "-V")[1].decode(), r"^wherryd \d+\.\d+\.\d+\n$")
-
-    def test_ready_means_that_it_answers(self):
-        with Started("-l", "tcp://127.0.0.1:0", "-l", self.ipc) as broker:
-            self.assertEqual(len(broker.urls()), 2)
-            self.assertIn("nothing survives", broker.log)
-            for url in broker.urls():
-                self.assertEqual(run(WHERRY, "sys.ping", url=url)[:2], (0, b"PONG\n"))
-            self.assertEqual(os.stat(os.path.join(self.dir, "w.sock")).st_mode & 0o777, 0o660)
-            self.assertEqual(broker.end(), 0)
-        self.assertFalse(os.path.exists(os.path.join(self.dir, "w.sock")))
-
-    def test_either_signal_ends_it(self):
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            with self.subTest(signal=number), Started("-l", self.ipc) as broker:
-                self.assertEqual(broker.end(number), 0)
-                self.assertIn(" stopping", broker.log)
-
-    def test_a_second_signal_ends_it_at_once(self):
-        # A peer that takes nothing of a large answer keeps it draining.
-        with Started("-l", self.ipc, "--set", "drain_timeout=30s") as broker, socket.socket(socket.AF_UNIX) as peer:
-            self.assertEqual(run(WHERRY, "kv.set", "k", "-", url=self.ipc, stdin=b"x" * (4 << 20))[0], 0)
-            peer.connect(os.path.join(self.dir, "w.sock"))
-            get = b"\x94\x00\x01\xa6kv.get\x91\xa1k"
-            peer.sendall(b"\0SP\0\0\x11\0\0" + b"\x01" + (4 + len(get)).to_bytes(8, "big") + b"\0\0\0\x01" + get)
-            self.assertEqual(len(peer.recv(9, socket.MSG_WAITALL)), 9)
-            broker.process.send_signal(signal.SIGTERM)
-            time.sleep(0.3)
-            self.assertIsNone(broker.process.poll())
-            self.assertEqual(broker.end(), 1)
-            self.assertIn("ended at once", broker.log)
-
-    def test_a_signal_that_is_sent_twice_at_once_is_one(self):
-        # As a terminal that closes does, or whoever signals a process and then its group.
-        for _ in range(5):
-            with Started("-l", self.ipc) as broker:
-                broker.process.send_signal(signal.SIGHUP)
-                time.sleep(0.002)
-                self.assertEqual(broker.end(signal.SIGTERM), 0)
-                self.assertNotIn("ended at once", broker.log)
-
-    def test_log_lines_do_not_go_where_standard_error_was_not(self):
-        # The first file that is opened would be descriptor 2.
-        process = subprocess.Popen(["/bin/sh", "-c", f"exec {WHERRYD} -l {self.ipc} -d {self.dir}/data 2>&-"])
-        try:
-            self.await_answer(self.ipc)
-            self.assertEqual(os.stat(f"{self.dir}/data/wherryd.lock").st_size, 0)
-        finally:
-            process.terminate()
-            self.assertEqual(process.wait(STOP_S), 0)
-
-    def test_sys_shutdown_ends_it(self):
-        with Started("-l", self.ipc) as broker:
-            run(WHERRY, "sys.shutdown", url=self.ipc)
-            self.assertEqual(broker.wait(), 0)
-
-    def test_nohup_keeps_it(self):
-        command = f"trap '' HUP; exec {WHERRYD} -l {self.ipc}"
-        process = subprocess.Popen(["/bin/sh", "-c", command], stderr=subprocess.PIPE, text=True)
-        try:
-            while " ready " not in process.stderr.readline():
-                self.assertIsNone(process.poll())
-            process.send_signal(signal.SIGHUP)
-            self.assertEqual(run(WHERRY, "sys.ping", url=self.ipc)[0], 0)
-        finally:
-            process.terminate()
-            process.communicate()
-        self.assertEqual(process.returncode, 0)
-
-    def test_wrong_usage(self):
-        self.expect_refused(["--bogus"], 2, "--help")
-        self.expect_refused(["kv"], 2, '"kv" is no flag')
-        self.expect_refused(["-l"], 2)
-        self.expect_refused(["-l", "nonsense"], 2, '"nonsense" is no URL to listen on')
-        self.expect_refused(["-l", "tcp://127.0.0.1:1", "-l", "tcp://127.0.0.1:1"], 2, "tcp://127.0.0.1:1 is given twice")
-        self.expect_refused(["-l", "tls+tcp://127.0.0.1:0"], 2, "tls_cert", "tls_key", "file")
-        self.expect_refused(["--set", "max_frame"], 2, "--set takes NAME=VALUE")
-        self.expect_refused(["--set", "=5"], 2, "--set takes NAME=VALUE")
-        self.expect_refused(["--set", "max_fram=1"], 2, 'did you mean "max_frame"?')
-        self.expect_refused(["--set", "max_frame=1"], 2, "max_frame", "out of bounds")
-
-    def test_a_file_is_refused_with_its_line(self):
-        path = self.file("max_frame = 1MiB\n\nmax_conections = 5\n")
-        self.expect_refused(["-c", path], 1, f'{path}:3: there is no option "max_conections"; did you mean "max_connections"?')
-        path = self.file('listen "tcp://127.0.0.1:0" {\n insecur = true\n}\n')
-        self.expect_refused(["-c", path], 1, f'{path}:2: a listener has no option "insecur"; did you mean "insecure"?')
-        path = self.file('listen "tcp://127.0.0.1:0" {\n')
-        self.expect_refused(["-c", path], 1, f"{path}:", "is not closed")
-        self.expect_refused(["-c", os.path.join(self.dir, "none")], 1, "No such file or directory")
-
-    def test_a_socket_of_a_broker_that_died_is_taken_over(self):
-        with Started("-l", self.ipc) as broker:
-            broker.kill()
-        self.assertTrue(os.path.exists(os.path.join(self.dir, "w.sock")))
-        with Started("-l", self.ipc) as broker:
-            self.expect_refused(["-l", self.ipc], 1, self.ipc, "in use")
-            self.assertEqual(run(WHERRY, "sys.ping", url=self.ipc)[0], 0)
-            self.assertEqual(broker.end(), 0)
-
-    def test_paths_that_can_not_be(self):
-        long = "x" * 200
-        self.expect_refused(["-l", f"ipc:///{long}"], 1, "at most 107 bytes")
-        self.expect_refused(["-l", f"ipc://{self.dir}/none/w.sock"], 1, "does not exist")
-        self.expect_refused(["-l", f"ipc://{self.file('x', 'plain')}"], 1, "no socket")
-        self.expect_refused(["-l", self.ipc, "-d", self.file("x", "plain")], 1, "is no directory")
-        self.expect_refused(["-l", self.ipc, "-d", f"{UNKNOWN_DIRECTORY}/data"], 1, "No such file")
-
-    def test_flags_win_over_the_file(self):
-        path = self.file(f'listen "ipc://{self.dir}/file.sock" {{ mode = 0600 }}\nmax_parked = 7\nmax_key = 100\n'
-                         'namespace "orders" { }\n')
-        with Started("-c", path) as broker:
-            self.assertEqual(broker.urls(), [f"ipc://{self.dir}/file.sock"])
-            self.assertEqual(os.stat(os.path.join(self.dir, "file.sock")).st_mode & 0o777, 0o600)
-        with Started("--set", "max_parked=8", "-l", self.ipc, "-c", path) as broker:
-            self.assertEqual(broker.urls(), [self.ipc])
-            self.assertEqual(run(WHERRY, "sys.config", "max_parked", url=self.ipc)[1], b"8\n")
-            self.assertEqual(run(WHERRY, "sys.config", "max_key", url=self.ipc)[1], b"100\n")
-            self.assertIn(b"orders", run(WHERRY, "ns.list", url=self.ipc)[1])
-            self.assertEqual(broker.end(), 0)
-
-    def test_only_loopback_is_listened_on_plainly(self):
-        self.expect_refused(["-l", "tcp://0.0.0.0:0"], 1, "insecure")
-        with Started("-l", "tcp://0.0.0.0:0", "--insecure") as broker:
-            self.assertEqual(broker.end(), 0)
-        with Started("-c", self.file('listen "tcp://0.0.0.0:0" { insecure = true }\n')) as broker:
-            self.assertEqual(broker.end(), 0)
-
-    def test_a_taken_port_is_said(self):
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            url = "tcp://127.0.0.1:%d" % taken.getsockname()[1]
-            self.expect_refused(["-l", url], 1, url, "in use")
-
-    def test_quiet_and_verbose(self):
-        process = subprocess.Popen([WHERRYD, "-q", "-l", self.ipc], stderr=subprocess.PIPE, text=True)
-        try:
-            self.assertIn(" warn ", process.stderr.readline())
-        finally:
-            process.terminate()
-            rest = process.communicate()[1]
-        self.assertEqual((process.returncode, rest), (0, ""))
-        with Started("-v", "-l", self.ipc):
-            self.assertEqual(run(WHERRY, "sys.config", "log_level", url=self.ipc)[1], b"debug\n")
-
-    def test_one_data_directory_one_broker(self):
-        data = os.path.join(self.dir, "data")
-        with Started("-d", data, "-l", self.ipc):
-            self.expect_refused(["-d", data, "-l", "tcp://127.0.0.1:0"], 1, "in use by another broker")
-        with Started("-d", data, "-l", self.ipc) as broker:
-            self.assertEqual(broker.end(), 0)
-
-    def test_a_module_that_is_not_there(self):
-        self.expect_refused(["-m", f"{UNKNOWN_DIRECTORY}/x.so", "-l", self.ipc], 1, "x.so")
-
-    def test_modules_can_be_left_out(self):
-        with Started("--set", "modules=", "-l", self.ipc) as broker:
-            self.assertEqual(run(WHERRY, "kv.get", "a", url=self.ipc)[0], 1)
-            self.assertEqual(broker.end(), 0)
-
-    def test_options_of_modules(self):
-        self.expect_refused(["--set", "kv.no_such=1", "-l", self.ipc], 1, "no_such")
-
-
-class Readme(unittest.TestCase):
-    """What README.md shows is what happens."""
-
-    def setUp(self):
-        with open(os.path.join(HERE, "..", "..", "README.md"), encoding="utf-8") as readme:
-            self.text = readme.read()
-
-    def blocks(self, language):
-        return [block.partition("```")[0] for block in self.text.split(f"```{language}\n")[1:]]
-
-    def test_tour(self):
-        (tour,) = self.blocks("console")
-        with Wherryd(BUILD) as broker:
-            for piece in tour.split("$ wherry ")[1:]:
-                command, _, want = piece.partition("\n")
-                _, out, error = run(WHERRY, *shlex.split(command), url=broker.url)
-                self.assertEqual(out.decode() + error, want, command)
-
-    def test_program(self):
-        (code,) = self.blocks("c")
-        with tempfile.TemporaryDirectory() as folder, Wherryd(BUILD) as broker:
-            source, program = os.path.join(folder, "main.c"), os.path.join(folder, "main")
-            with open(source, "w", encoding="utf-8") as out:
-                out.write(code.replace("tcp://127.0.0.1:1973", broker.url))
-            libraries = os.path.join(BUILD, "lib")
-            command = ["cc", "-Wall", "-Wextra", "-Werror", "-I", os.path.join(HERE, "..", "..", "include"), source, "-o",
-                       program, "-L", libraries, f"-Wl,-rpath,{libraries}", "-lwherry"]
-            if broker.sanitized():
-                self.skipTest("a plain program can't load a sanitized library")
-            subprocess.run(command, check=True, timeout=60)
-            self.assertEqual(run(program)[:2], (0, b"1 bytes of MessagePack\n"))
-
-    def test_configuration(self):
-        file = self.text.partition("```\nmax_memory")[2].partition("```")[0]
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "w.conf")
-            with open(path, "w", encoding="utf-8") as out:
-                out.write("max_memory" + file.replace("/opt/hello", UNKNOWN_DIRECTORY))
-            status, _, error = run(WHERRYD, "-c", path, "-l", f"ipc://{folder}/s")
-        self.assertEqual(status, 1)  # read without a complaint; then the module isn't there
-        self.assertIn(f"{UNKNOWN_DIRECTORY}/hello.so", error)
 
 
 if __name__ == "__main__":

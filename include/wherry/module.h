@@ -13,8 +13,13 @@
 //   [frozen]  never changes again: neither size, nor order, nor meaning.
 //   [grows]   begins with `size` (set it to sizeof), and gains members only at its end.
 //   A reader uses only the members that fit in `size`.  A member that is not there reads as zero, and zero
-//   always means "as it was before".  A flag bit that the reader does not know is refused.  Lists carry count
-//   and stride, so a list survives the growth of what it lists.
+//   always means "as it was before".  What stands behind the members that a reader knows is not read, whatever it
+//   is: a module that can't do without says so in abi_min.  A flag bit that the reader does not know is refused, and
+//   so is a reserved0 of an argument or option that is not 0.  Lists carry count and stride, so a list survives the
+//   growth of what it lists.
+//   A text is UTF-8 without control characters but tab and line feed, at most 4096 bytes; a command has at most 64
+//   arguments, other lists have at most 4096 rows.
+//   tests/abi has what this version is, member by member, and keeps it so: ABI-HISTORY.md.
 //
 // WHO OWNS WHAT
 //   A span or pointer handed over is LENT until the callback it came with returns, or, for spans into records

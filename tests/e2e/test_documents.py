@@ -3,7 +3,6 @@
 examples/hello, what is said to be answered, and that an installation is complete."""
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.abspath(os.path.join(HERE, "..", ".."))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 
+import transcripts  # noqa: E402
 from servers import Wherryd, default_build  # noqa: E402
 from wherry_py import Client  # noqa: E402
 
@@ -46,8 +46,7 @@ class Daemon(Wherryd):
 
 
 def blocks(path, language):
-    with open(os.path.join(TOP, path), encoding="utf-8") as text:
-        return [block.partition("```")[0] for block in text.read().split(f"```{language}\n")[1:]]
+    return transcripts.blocks(os.path.join(TOP, path), language)
 
 
 def run(words, directory=TOP, **environment):
@@ -86,40 +85,57 @@ class Modules(unittest.TestCase):
         self.directory = directory.name
 
     def transcript(self, daemon, text):
-        """Lines `$ command` and what it answers; one that shows no answer only has to succeed."""
-        for piece in text.split("$ ")[1:]:
-            command, _, want = piece.partition("\n")
-            want = want.strip()
-            programs = os.path.join(daemon.build, "bin") + os.pathsep + os.environ["PATH"]
-            done = run(shlex.split(command), WHERRY_URL=daemon.url, PATH=programs)
-            if want:
-                self.assertEqual(done.stdout.strip(), want, command)
-            else:
-                self.assertEqual(done.returncode, 0, done.stdout)
+        programs = os.path.join(daemon.build, "bin") + os.pathsep + os.environ["PATH"]
+        transcripts.replay(self, text, WHERRY_URL=daemon.url, PATH=programs)
 
-    def test_ten_minutes(self):
-        (code,) = blocks("modules/README.md", "c")
-        build, _start = blocks("modules/README.md", "sh")[0].strip().splitlines()
-        with open(os.path.join(self.directory, "visits.c"), "w", encoding="utf-8") as source:
-            source.write(code)
-        built = run(shlex.split(build) + ["-Werror", "-I", os.path.join(TOP, "include")], self.directory)
-        self.assertEqual(built.returncode, 0, built.stdout)
-        with Daemon(os.path.join(self.directory, "visits.so")) as daemon:
-            for text in blocks("modules/README.md", "console"):
-                self.transcript(daemon, text)
-
-    def test_hello_on_an_installation(self):
-        prefix, build = os.path.join(self.directory, "prefix"), os.path.join(self.directory, "build")
+    def installed(self):
+        prefix = os.path.join(self.directory, "prefix")
         done = run(["cmake", "--install", default_build(), "--prefix", prefix])
         self.assertEqual(done.returncode, 0, done.stdout)
+        return prefix
+
+    def shell(self, directory, text, **environment):
+        done = run(["sh", "-c", " && ".join(text.strip().splitlines())], directory, **environment)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_ten_minutes(self):
+        """As a newcomer does it: every block of the page in its order, on an installation."""
+        prefix = self.installed()
+        environment = {"PATH": os.path.join(prefix, "bin") + os.pathsep + os.environ["PATH"], "CMAKE_PREFIX_PATH": prefix}
+        begin, build, start, swap = blocks("modules/README.md", "sh")
+        self.assertEqual(start, "wherryd -m $PWD/build/visits.so\n")
+        first, second = blocks("modules/README.md", "console")
+        self.shell(self.directory, begin + build, **environment)
+        folder = os.path.join(self.directory, "visits")
+        with Daemon(os.path.join(folder, "build", "visits.so"), build=prefix) as daemon:
+            self.transcript(daemon, first)
+            self.make_it_yours(os.path.join(folder, "visits.c"))
+            self.shell(folder, swap, WHERRY_URL=daemon.url, **environment)
+            self.transcript(daemon, second)
+        with open(os.path.join(folder, "transcript.txt"), "a", encoding="utf-8") as transcript:
+            transcript.write("$ wherry visits.total home\n3\n")
+        self.shell(folder, "ctest --test-dir build --output-on-failure", **environment)
+
+    def make_it_yours(self, path):
+        """Each piece of the page where the page says."""
+        function, arguments, row = blocks("modules/README.md", "c")
+        with open(path, encoding="utf-8") as source:
+            code = source.read()
+        for piece, place in ((function, "// --- the life of it"), (arguments, "static const wherry_command commands[]"),
+                             (row, "};\n\n// The name of a type")):
+            self.assertEqual(code.count(place), 1, place)
+            code = code.replace(place, piece + place)
+        with open(path, "w", encoding="utf-8") as source:
+            source.write(code)
+
+    def test_hello_on_an_installation(self):
+        prefix, build = self.installed(), os.path.join(self.directory, "build")
         for words in (["cmake", "-S", "examples/hello", "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}"],
                       ["cmake", "--build", build]):
             done = run(words)
             self.assertEqual(done.returncode, 0, done.stdout)
-        with open(os.path.join(TOP, "examples", "hello", "README.md"), encoding="utf-8") as readme:
-            shown = [line.strip() for line in readme if line.startswith("    ")]
         with Daemon(os.path.join(build, "hello.so"), build=prefix) as daemon:
-            self.transcript(daemon, "\n".join(shown[shown.index(next(s for s in shown if s.startswith("$"))):]))
+            self.transcript(daemon, transcripts.indented(os.path.join(TOP, "examples", "hello", "README.md")))
             (path,) = (line.split(": ")[1] for line in self.wherry(prefix, daemon, "module.show", "kv").splitlines()
                        if line.startswith("path: "))
             self.assertTrue(os.path.realpath(path).startswith(os.path.realpath(prefix) + os.sep), path)

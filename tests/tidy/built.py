@@ -4,8 +4,13 @@ import glob
 import os
 import re
 import subprocess
+import sys
 
 from sources import TOP, files
+
+sys.path.insert(0, os.path.join(TOP, "tests", "abi"))
+
+import symbols  # noqa: E402
 
 # How a program of another compiler, language or standard sees the public headers.
 LANGUAGES = [(compiler, language, standard)
@@ -15,13 +20,13 @@ LANGUAGES = [(compiler, language, standard)
 
 
 def public_headers(_build):
-    """Each public header compiles alone, as C11, C++11 and C++20, with gcc and clang."""
+    """Each public header compiles alone, as C11, C++11 and C++20, with gcc and clang, and no compiler pads a struct."""
     for header in files(".h", under="include"):
         name = os.path.relpath(header, "include")
         for compiler, language, standard in LANGUAGES:
-            done = subprocess.run([compiler, f"-std={standard}", "-pedantic", "-Wall", "-Wextra", "-Werror", "-Iinclude",
-                                   "-fsyntax-only", "-x", language, "-"], cwd=TOP, input=f"#include <{name}>\n",
-                                  stderr=subprocess.PIPE, text=True)
+            done = subprocess.run([compiler, f"-std={standard}", "-pedantic", "-Wall", "-Wextra", "-Wpadded", "-Werror",
+                                   "-Iinclude", "-fsyntax-only", "-x", language, "-"], cwd=TOP,
+                                  input=f"#include <{name}>\n", stderr=subprocess.PIPE, text=True)
             if done.returncode != 0:
                 yield f"{header} with {compiler} -std={standard}: {done.stderr.splitlines()[0]}"
 
@@ -32,14 +37,21 @@ def exported(library):
 
 
 def module_symbols(build):
-    """A module exports its entry and nothing else."""
-    modules = glob.glob(os.path.join(build, "lib", "wherry", "modules", "*.so"))
-    if not modules:
+    """A module exports its entry and imports the C library alone: tests/abi/symbols.txt lists it by name."""
+    modules, known = symbols.built(build), symbols.listed()
+    if not glob.glob(os.path.join(build, "lib", "wherry", "modules", "*.so")):
         yield f"no modules in {build}: build first"
-    for module in modules:
-        for symbol in exported(module):
-            if symbol != "wherry_module_query":
-                yield f"{os.path.basename(module)} exports {symbol}"
+    for name, path in modules.items():
+        yield from symbols.faults(name, path, known)
+        if "/" not in name and symbols.exports(path) != {symbols.ENTRY}:
+            yield f"{name} does not export {symbols.ENTRY} and nothing else"
+
+
+def frozen_abi(_build):
+    """The ABI is what it was frozen as: tests/abi/freeze."""
+    done = subprocess.run([os.path.join(TOP, "tests", "abi", "freeze"), "--check"], stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        yield from done.stdout.splitlines()
 
 
 def library_symbols(build):
@@ -57,4 +69,4 @@ def library_symbols(build):
                 yield f"{os.path.basename(library)} exports {symbol}"
 
 
-CHECKS = [public_headers, module_symbols, library_symbols]
+CHECKS = [public_headers, frozen_abi, module_symbols, library_symbols]

@@ -9,7 +9,7 @@ import subprocess
 from sources import TOP, code, files, functions, is_script, text
 
 # What the files of a folder of broker/ may include besides their own: base <- codec, store, bus <- run <- wire,
-# module <- builtin.
+# module <- builtin, conformance.
 LAYERS = {
     "base": {"base"},
     "codec": {"base", "codec"},
@@ -18,6 +18,7 @@ LAYERS = {
     "run": {"base", "codec", "store", "bus", "run"},
     "wire": {"base", "codec", "store", "bus", "run", "wire"},
     "module": {"base", "codec", "store", "bus", "run", "module"},
+    "conformance": {"base", "codec", "store", "bus", "run", "module", "conformance"},
 }
 
 # The one place in broker/ for each library.  NNG's is behind the seam of wire/stream.h.
@@ -53,7 +54,7 @@ def include_arrows():
             folder = name.split("/")[0] if "/" in name else None
             if folder in LAYERS and folder not in LAYERS[layer]:
                 yield f"{path} includes {name}: {layer} is below {folder}"
-            if folder == "builtin" or name in ("broker.h", "config.h"):
+            if folder in ("builtin", "daemon") or name in ("broker.h", "config.h"):
                 yield f"{path} includes {name}: {layer} is below it"
 
 

@@ -5,19 +5,13 @@
 
 #include "base/text.h"
 
-struct tokens {
-	const char *at, *end;
-	bool over;
-};
-
-static struct tokens tokens_of(wherry_span text)
+struct topic_tokens topic_tokens(wherry_span text)
 {
 	const char *at = text.ptr;
-	return (struct tokens){at, text.len > 0 ? at + text.len : at, false};
+	return (struct topic_tokens){at, text.len > 0 ? at + text.len : at, false};
 }
 
-// The next token, which may be empty; false behind the last.
-static bool token_next(struct tokens *t, wherry_span *token)
+bool topic_token(struct topic_tokens *t, wherry_span *token)
 {
 	if (t->over)
 		return false;
@@ -50,8 +44,8 @@ static const char *text_fault(wherry_span text)
 const char *topic_fault(wherry_span topic)
 {
 	const char *fault = text_fault(topic);
-	struct tokens t = tokens_of(topic);
-	for (wherry_span token; fault == NULL && token_next(&t, &token);) {
+	struct topic_tokens t = topic_tokens(topic);
+	for (wherry_span token; fault == NULL && topic_token(&t, &token);) {
 		if (token.len == 0)
 			fault = "it has an empty token";
 		else if (is_token(token, '*') || is_token(token, '>'))
@@ -63,8 +57,8 @@ const char *topic_fault(wherry_span topic)
 const char *filter_fault(wherry_span filter)
 {
 	const char *fault = text_fault(filter);
-	struct tokens t = tokens_of(filter);
-	for (wherry_span token; fault == NULL && token_next(&t, &token);) {
+	struct topic_tokens t = topic_tokens(filter);
+	for (wherry_span token; fault == NULL && topic_token(&t, &token);) {
 		if (token.len == 0)
 			fault = "it has an empty token";
 		else if (is_token(token, '>') && !t.over)
@@ -76,20 +70,20 @@ const char *filter_fault(wherry_span filter)
 // The broker's own topics are met only by who names them.
 static bool hidden(wherry_span filter, wherry_span topic)
 {
-	struct tokens f = tokens_of(filter);
+	struct topic_tokens f = topic_tokens(filter);
 	wherry_span first;
 	bool own = topic.len > 0 && *(const char *)topic.ptr == '$';
-	return own && token_next(&f, &first) && (is_token(first, '*') || is_token(first, '>'));
+	return own && topic_token(&f, &first) && (is_token(first, '*') || is_token(first, '>'));
 }
 
 bool filter_matches(wherry_span filter, wherry_span topic)
 {
 	if (hidden(filter, topic))
 		return false;
-	struct tokens f = tokens_of(filter), t = tokens_of(topic);
+	struct topic_tokens f = topic_tokens(filter), t = topic_tokens(topic);
 	wherry_span wanted, token;
-	while (token_next(&f, &wanted)) {
-		if (!token_next(&t, &token))
+	while (topic_token(&f, &wanted)) {
+		if (!topic_token(&t, &token))
 			return false;
 		if (is_token(wanted, '>'))
 			return true;
@@ -97,4 +91,13 @@ bool filter_matches(wherry_span filter, wherry_span topic)
 			return false;
 	}
 	return t.over;
+}
+
+bool filter_is_wild(wherry_span filter)
+{
+	struct topic_tokens t = topic_tokens(filter);
+	for (wherry_span token; topic_token(&t, &token);)
+		if (is_token(token, '*') || is_token(token, '>'))
+			return true;
+	return false;
 }

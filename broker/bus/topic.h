@@ -15,5 +15,14 @@ enum { TOPIC_MOST = 512 };
 const char *topic_fault(wherry_span topic);
 const char *filter_fault(wherry_span filter);
 bool filter_matches(wherry_span filter, wherry_span topic); // both without fault
+bool filter_is_wild(wherry_span filter);
+
+// The tokens of a topic or filter, one after another.
+struct topic_tokens {
+	const char *at, *end;
+	bool over;
+};
+struct topic_tokens topic_tokens(wherry_span text);
+bool topic_token(struct topic_tokens *, wherry_span *token); // false behind the last
 
 #endif

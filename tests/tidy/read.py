@@ -8,13 +8,13 @@ import subprocess
 
 from sources import TOP, code, files, functions, is_script, text
 
-# What the files of a folder of broker/ may include besides their own: base <- codec, store, bus <- run <- wire,
+# What the files of a folder of broker/ may include besides their own: base <- codec <- bus, base <- store, all <- run <- wire,
 # module <- builtin, conformance.
 LAYERS = {
     "base": {"base"},
     "codec": {"base", "codec"},
     "store": {"base", "store"},
-    "bus": {"base", "bus"},
+    "bus": {"base", "codec", "bus"},
     "run": {"base", "codec", "store", "bus", "run"},
     "wire": {"base", "codec", "store", "bus", "run", "wire"},
     "module": {"base", "codec", "store", "bus", "run", "module"},

@@ -1,0 +1,86 @@
+// Publish/subscribe.  A message goes to every subscription whose filter matches its topic, and to one member of each group.
+//
+//   filters.c     topic -> targets
+//   bus.c         targets, subscriptions, groups, publishing
+//   segment.c     messages encoded once, for all who get them
+//   outbox.c      what waits for one session: bounds, gaps, deliveries as they go over the wire
+//
+// A published message is encoded into the open segment of each target that it matches; bus_flush() hands the segments to
+// the outboxes of all their subscribers and tells the sessions that there is something to take.  So what is published in
+// one turn travels as one delivery, encoded once.  All of it is in one order, which every subscriber sees.
+//
+// Threads: any.  Locks: bus.lock, then an outbox's; ready() is called under neither.
+
+#ifndef BUS_BUS_H
+#define BUS_BUS_H
+
+#include <stdatomic.h>
+
+#include "bus/topic.h"
+
+struct bus;
+struct outbox;
+
+// Read each time they are used.
+struct bus_limits {
+	_Atomic int64_t subscriptions;   // of a session
+	_Atomic int64_t wildcards;       // filters with a wildcard, of all together: bounds what a publish may cost
+	_Atomic int64_t messages, bytes; // of a subscription that says nothing itself
+	_Atomic int64_t messages_most, bytes_most; // that it may ask for
+};
+
+enum overflow { OVERFLOW_DROP_OLDEST, OVERFLOW_DROP_NEWEST, OVERFLOW_CONFLATE, OVERFLOW_DISCONNECT };
+
+struct outbox_ops {
+	void (*ready)(void *peer);    // there is something to take; not again before outbox_take() found nothing more
+	void (*overflow)(void *peer); // a subscription with OVERFLOW_DISCONNECT is full: end the session
+	void (*gone)(void *peer);     // the outbox is freed: nothing is called any more
+};
+
+struct subscribe {
+	wherry_span filter, group; // group empty: none
+	wherry_span sticky;        // the header whose value chooses the member; empty: who has least
+	enum overflow overflow;
+	int64_t messages, bytes; // 0: the limits' own
+};
+
+int bus_open(struct bus **, const struct bus_limits *);
+void bus_close(struct bus *); // no outbox is left
+
+int outbox_open(struct bus *, const struct outbox_ops *, void *peer, struct outbox **);
+void outbox_close(struct outbox *); // its subscriptions end; gone() says when nobody uses it any more
+
+// EARG with a static sentence in *why; ELIMIT likewise; ENOMEM.
+int bus_subscribe(struct outbox *, const struct subscribe *, uint64_t *id, const char **why);
+bool bus_unsubscribe(struct outbox *, uint64_t id); // false: it has none of that id
+
+// payload, headers: one encoded value each, headers a map or empty.  Answers how many subscriptions it goes to.
+uint64_t bus_publish(struct bus *, wherry_span topic, wherry_span payload, wherry_span headers);
+void bus_flush(struct bus *); // what was published, by anybody, is on its way
+
+enum outbox_form {
+	OUTBOX_PUSHED,  // [2, "messages", [...]] one after another
+	OUTBOX_FETCHED, // ["messages", [...]] one after another, for an array of them
+};
+struct outbox_taken {
+	uint32_t deliveries, messages;
+};
+// Appends deliveries, oldest first, until `messages` or `bytes` is reached; at least one message, if there is one.
+struct outbox_taken outbox_take(struct outbox *, enum outbox_form, uint32_t messages, size_t bytes, struct buffer *out);
+
+struct subscription_view {
+	uint64_t id, pending, bytes, delivered, dropped;
+	wherry_span filter, group;
+	enum overflow overflow;
+	int64_t max_messages, max_bytes;
+};
+void outbox_each(struct outbox *, void (*each)(void *arg, const struct subscription_view *), void *arg);
+
+struct bus_stats {
+	uint64_t subscriptions, filters, published;
+	uint64_t matched;                       // deliveries that were due: the sum of the next three, and what waits
+	uint64_t delivered, dropped, forgotten; // forgotten: their subscription ended before
+};
+void bus_read_stats(struct bus *, struct bus_stats *);
+
+#endif

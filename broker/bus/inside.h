@@ -1,0 +1,121 @@
+// What bus.c, group.c and outbox.c share.
+//
+//   target        a filter that somebody has: its plain subscriptions, its groups
+//   feed          a segment that is being filled, for all plain subscriptions of a target or for one member of a group
+//   subscription  in its target or group (bus.lock), and in its outbox (bus.lock to change, either to read)
+//   entry         a run of a segment's messages that waits in an outbox (outbox.lock)
+
+#ifndef BUS_INSIDE_H
+#define BUS_INSIDE_H
+
+#include <pthread.h>
+
+#include "bus/bus.h"
+#include "bus/filters.h"
+#include "bus/segment.h"
+
+struct subscription;
+
+struct feed {
+	struct segment *open; // NULL: nothing yet
+	uint64_t lost;        // messages that there was no memory for, behind those of `open`
+	struct feed *next;    // of the bus's, as long as it has something
+	bool listed;
+	struct subscription *only; // NULL: the plain ones of the target that it is in
+};
+
+struct members {
+	struct subscription **row;
+	uint32_t count, room;
+};
+
+struct group {
+	struct group *next;
+	struct members members;
+	uint32_t turn;      // of equals, this one is next
+	wherry_span sticky; // the first member's; empty: who has least
+	size_t len;
+	char name[]; // then the sticky header's name
+};
+
+struct target {
+	struct feed feed;
+	struct filter_place *place;
+	struct members plain;
+	struct group *groups;
+	bool wild;
+	size_t len;
+	char filter[];
+};
+
+struct subscription {
+	uint64_t id;
+	struct outbox *outbox;
+	struct target *target;
+	struct group *group; // NULL: plain
+	struct feed feed;    // of a member
+	enum overflow overflow;
+	uint64_t max_messages, max_bytes;
+	struct subscription *next; // of the outbox
+
+	// Under outbox.lock.
+	struct entry *first, *last; // its entries, oldest first
+	uint64_t pending, bytes;
+	uint64_t next_seq, lost; // lost: not told yet, behind its last entry
+	uint64_t delivered, dropped;
+	struct links topics; // OVERFLOW_CONFLATE: its entries by topic
+};
+
+struct entry {
+	struct link link;              // OVERFLOW_CONFLATE: in topics
+	struct entry *next, *prev;     // of the outbox
+	struct entry *later, *earlier; // of the subscription
+	struct subscription *subscription;
+	struct segment *segment;
+	uint32_t from, to;
+	uint64_t seq, lost; // of the message `from`; lost just before it
+};
+
+struct outbox {
+	struct bus *bus;
+	const struct outbox_ops *ops;
+	void *peer;
+	struct subscription *subscriptions; // bus.lock and outbox.lock to change
+	uint32_t subscription_count;
+	atomic_uint refs;
+	pthread_mutex_t lock;
+	struct entry *first, *last;
+	bool told; // ready() was called, and not everything has been taken since
+	bool closed, overflowed;
+	atomic_bool marked; // in a list of those that are to be told: the bus's, or a flush's own
+	struct outbox *next_marked;
+};
+
+struct bus {
+	const struct bus_limits *limits;
+	pthread_mutex_t lock;
+	struct filters filters;
+	struct hash_key key; // for topics and sticky values
+	uint64_t next_id;
+	struct feed *feeds;    // those that have something
+	struct outbox *marked; // to be told at the end of a flush
+	atomic_bool has_feeds;
+	uint64_t subscriptions, targets, wildcards;
+	atomic_uint_fast64_t published, matched, delivered, dropped, forgotten;
+};
+
+// group.c, under bus.lock
+struct subscription *group_choose(struct bus *, struct group *, wherry_span headers);
+struct group *group_join(
+    struct target *, struct subscription *, wherry_span name, wherry_span sticky); // NULL: no memory
+void group_leave(struct target *, struct subscription *);
+bool members_add(struct members *, struct subscription *);
+void members_remove(struct members *, struct subscription *);
+
+// outbox.c, under bus.lock: takes outbox.lock
+void outbox_add(struct subscription *, struct segment *, uint64_t lost);
+void outbox_forget(struct subscription *);       // its entries
+void outbox_remove_first(struct subscription *); // under outbox.lock
+void outbox_drop(struct outbox *);
+
+#endif

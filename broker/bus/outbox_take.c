@@ -1,0 +1,149 @@
+// Deliveries as they go over the wire, out of an outbox: what follows one another of one subscription is one of them.
+
+#include "base/mem.h"
+#include "bus/inside.h"
+#include "codec/pack.h"
+
+struct taking {
+	struct outbox *outbox;
+	enum outbox_form form;
+	struct buffer *out;
+	struct wherry_out pack;
+	uint32_t messages_left;
+	size_t bytes_end; // of out
+	struct outbox_taken taken;
+};
+
+// What can be one delivery, from the first entry on.
+struct run {
+	uint32_t count;
+	uint64_t bytes;
+};
+
+// A gap has to be told, so it ends a delivery; so does another subscription's entry.
+static bool goes_on(const struct entry *e)
+{
+	const struct entry *next = e->next;
+	return next != NULL && next->subscription == e->subscription && next->lost == 0 &&
+	       next->seq == e->seq + (e->to - e->from);
+}
+
+static bool may_take(const struct taking *t, const struct run *r, const struct entry *e, uint32_t at)
+{
+	uint64_t size = e->segment->end[at] - segment_begin(e->segment, at);
+	if (t->taken.messages + r->count == 0)
+		return true;
+	return r->count < t->messages_left && t->out->len + r->bytes + size <= t->bytes_end;
+}
+
+static struct run measure(const struct taking *t)
+{
+	struct run r = {0, 0};
+	for (const struct entry *e = t->outbox->first;; e = e->next) {
+		for (uint32_t at = e->from; at < e->to; at++) {
+			if (!may_take(t, &r, e, at))
+				return r;
+			r.count++;
+			r.bytes += e->segment->end[at] - segment_begin(e->segment, at);
+		}
+		if (!goes_on(e))
+			return r;
+	}
+}
+
+static void pack_head(struct taking *t, const struct entry *e, uint32_t count)
+{
+	wherry_out *pack = &t->pack;
+	if (t->form == OUTBOX_PUSHED) {
+		pack_array(pack, 3);
+		pack_int(pack, 2);
+	} else {
+		pack_array(pack, 2);
+	}
+	pack_cstring(pack, "messages");
+	pack_array(pack, 4);
+	pack_uint(pack, e->subscription->id);
+	pack_uint(pack, e->seq);
+	pack_uint(pack, e->lost);
+	pack_array(pack, count);
+}
+
+// Copies the first `count` messages of the entry; one of which nothing is left goes.
+static void consume(struct taking *t, struct entry *e, uint32_t count)
+{
+	struct subscription *s = e->subscription;
+	uint32_t begin = segment_begin(e->segment, e->from), end = e->segment->end[e->from + count - 1];
+	buffer_append(t->out, e->segment->bytes.data + begin, end - begin);
+	s->pending -= count;
+	s->bytes -= end - begin;
+	s->delivered += count;
+	e->from += count;
+	e->seq += count;
+	e->lost = 0;
+	if (e->from == e->to)
+		outbox_remove_first(s);
+}
+
+static bool take_one(struct taking *t)
+{
+	struct entry *e = t->outbox->first;
+	if (e == NULL || (t->taken.messages > 0 && t->messages_left == 0))
+		return false;
+	struct run r = measure(t);
+	if (r.count == 0)
+		return false;
+	size_t begin = t->out->len;
+	pack_head(t, e, r.count);
+	if (!buffer_reserve(t->out, r.bytes)) {
+		t->out->len = begin;
+		return false;
+	}
+	t->taken.deliveries++;
+	t->taken.messages += r.count;
+	t->messages_left -= r.count < t->messages_left ? r.count : t->messages_left;
+	for (uint32_t left = r.count; left > 0;) {
+		e = t->outbox->first;
+		uint32_t some = e->to - e->from < left ? e->to - e->from : left;
+		left -= some;
+		consume(t, e, some);
+	}
+	return true;
+}
+
+struct outbox_taken outbox_take(
+    struct outbox *o, enum outbox_form form, uint32_t messages, size_t bytes, struct buffer *out)
+{
+	struct taking t = {.outbox = o,
+	    .form = form,
+	    .out = out,
+	    .pack = {out, NULL},
+	    .messages_left = messages,
+	    .bytes_end = out->len + bytes};
+	pthread_mutex_lock(&o->lock);
+	while (take_one(&t))
+		;
+	if (o->first == NULL)
+		o->told = false;
+	pthread_mutex_unlock(&o->lock);
+	atomic_fetch_add_explicit(&o->bus->delivered, t.taken.messages, memory_order_relaxed);
+	return t.taken;
+}
+
+void outbox_each(struct outbox *o, void (*each)(void *arg, const struct subscription_view *), void *arg)
+{
+	pthread_mutex_lock(&o->lock);
+	for (const struct subscription *s = o->subscriptions; s != NULL; s = s->next) {
+		struct subscription_view view = {.id = s->id,
+		    .pending = s->pending,
+		    .bytes = s->bytes,
+		    .delivered = s->delivered,
+		    .dropped = s->dropped,
+		    .filter = span_of(s->target->filter, s->target->len),
+		    .group = s->group != NULL ? span_of(s->group->name, s->group->len) : (wherry_span){0},
+		    .overflow = s->overflow,
+		    .max_messages = (int64_t)s->max_messages,
+		    .max_bytes = (int64_t)s->max_bytes};
+		each(arg, &view);
+	}
+	pthread_mutex_unlock(&o->lock);
+}

@@ -1,0 +1,78 @@
+#include "bus/segment.h"
+
+#include "base/mem.h"
+
+enum {
+	FIXARRAY_3 = 0x93,
+	NIL = 0xc0,
+	FIXSTR = 0xa0,
+	STR8 = 0xd9,
+	STR16 = 0xda,
+	SHORT_STR = 31,
+	BYTE_STR = 255,
+	HEADS = 5
+};
+
+// 512 ends are 2 KiB: what a quiet topic's single message needs of it is never touched.
+struct segment *segment_new(void)
+{
+	struct segment *s = mem_alloc(sizeof(*s));
+	if (s == NULL)
+		return NULL;
+	atomic_init(&s->refs, 1);
+	s->count = 0;
+	s->bytes = (struct buffer){0};
+	return s;
+}
+
+void segment_drop(struct segment *s)
+{
+	if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	buffer_free(&s->bytes);
+	mem_free(s);
+}
+
+// A topic is at most 512 bytes long.
+static void add_topic(struct buffer *b, wherry_span topic)
+{
+	if (topic.len <= SHORT_STR) {
+		buffer_byte(b, (uint8_t)(FIXSTR | topic.len));
+	} else if (topic.len <= BYTE_STR) {
+		buffer_byte(b, STR8);
+		buffer_byte(b, (uint8_t)topic.len);
+	} else {
+		buffer_byte(b, STR16);
+		buffer_byte(b, (uint8_t)(topic.len >> 8));
+		buffer_byte(b, (uint8_t)topic.len);
+	}
+	buffer_append(b, topic.ptr, topic.len);
+}
+
+bool segment_add(struct segment *s, wherry_span topic, wherry_span payload, wherry_span headers)
+{
+	struct buffer *b = &s->bytes;
+	if (!buffer_reserve(b, HEADS + topic.len + payload.len + headers.len)) {
+		b->failed = false;
+		return false;
+	}
+	buffer_byte(b, FIXARRAY_3);
+	add_topic(b, topic);
+	buffer_append(b, payload.ptr, payload.len);
+	if (headers.len > 0)
+		buffer_append(b, headers.ptr, headers.len);
+	else
+		buffer_byte(b, NIL);
+	s->end[s->count++] = (uint32_t)b->len;
+	return true;
+}
+
+wherry_span segment_topic(const struct segment *s, uint32_t message)
+{
+	const uint8_t *at = s->bytes.data + segment_begin(s, message) + 1;
+	if (at[0] == STR8)
+		return span_of(at + 2, at[1]);
+	if (at[0] == STR16)
+		return span_of(at + 3, (size_t)at[1] << 8 | at[2]);
+	return span_of(at + 1, at[0] & SHORT_STR);
+}

@@ -1,0 +1,38 @@
+// Messages one after another as they go over the wire, [topic, payload, headers] each: encoded once, shared by all whose
+// outboxes hold them.  Threads: one fills it, under the bus's lock; sealed, it is only read.
+
+#ifndef BUS_SEGMENT_H
+#define BUS_SEGMENT_H
+
+#include <stdatomic.h>
+
+#include "base/buffer.h"
+
+enum { SEGMENT_MESSAGES = 512, SEGMENT_BYTES = 64 * 1024 };
+
+struct segment {
+	atomic_uint refs;
+	uint32_t count;
+	struct buffer bytes;
+	uint32_t end[SEGMENT_MESSAGES]; // of each message
+};
+
+struct segment *segment_new(void); // NULL: no memory
+void segment_drop(struct segment *);
+// false: no memory, and it is as before.
+bool segment_add(struct segment *, wherry_span topic, wherry_span payload, wherry_span headers);
+static inline bool segment_full(const struct segment *s)
+{
+	return s->count == SEGMENT_MESSAGES || s->bytes.len >= SEGMENT_BYTES;
+}
+static inline void segment_hold(struct segment *s, unsigned more)
+{
+	atomic_fetch_add_explicit(&s->refs, more, memory_order_relaxed);
+}
+static inline uint32_t segment_begin(const struct segment *s, uint32_t message)
+{
+	return message == 0 ? 0 : s->end[message - 1];
+}
+wherry_span segment_topic(const struct segment *, uint32_t message);
+
+#endif

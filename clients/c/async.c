@@ -75,15 +75,18 @@ static int enqueue(struct wherry_client *c, const struct request *like, const st
 {
 	const char *unused;
 	uint8_t *bytes;
-	int status = request_admit(c, like->len, &unused);
+	struct async *a;
+	size_t cost = sizeof(*a) + like->len;
+	int status = request_admit(c, cost, &unused);
 	if (status != WHERRY_OK)
 		return status;
-	struct async *a = async_new(c, like->len);
+	a = async_new(c, like->len);
 	if (a == NULL)
 		return WHERRY_ENOMEM;
 	struct request *r = async_request(a, like->len, &bytes);
 	*r = *like;
 	r->bytes = bytes;
+	r->cost = cost;
 	r->ended = async_ended;
 	wire_request_write(w, bytes);
 	r->deadline = deadline_about(timeout_ms == 0 ? c->call_ms : timeout_ms);

@@ -1,5 +1,6 @@
 // Opening, closing, counting.
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "inside.h"
@@ -31,14 +32,15 @@ static int take_options(struct wherry_client *c, const char *url, const wherry_c
 	c->backoff_max_ms = OPTION(o, backoff_max_ms, BACKOFF_MAX_MS);
 	c->once = OPTION(o, once, 0) != 0;
 	c->tls_unverified = OPTION(o, tls_unverified, 0) != 0;
-	if (url == NULL || c->backoff_ms < 0 || c->backoff_max_ms < 0 || (ns != NULL && strlen(ns) >= NS_ROOM) ||
-	    (name != NULL && strlen(name) >= NS_ROOM))
+	if (url == NULL || (o != NULL && o->size == 0) || c->backoff_ms < 0 || c->backoff_max_ms < 0 ||
+	    (ns != NULL && strlen(ns) >= NS_ROOM) || (name != NULL && strlen(name) >= NS_ROOM))
 		return WHERRY_EARG;
 	snprintf(c->ns, sizeof(c->ns), "%s", ns != NULL ? ns : "");
 	bool kept = keep(&c->url, url) && keep(&c->name, name) && keep(&c->tls_ca_file, OPTION(o, tls_ca_file, NULL));
 	return kept ? WHERRY_OK : WHERRY_ENOMEM;
 }
 
+// NULL: errno says why.
 static struct wherry_client *client_new(void)
 {
 	struct wherry_client *c = calloc(1, sizeof(*c));
@@ -82,13 +84,16 @@ int wherry_client_open(const char *url, const wherry_client_options *o, wherry_c
 	error_clear(error);
 	struct wherry_client *c = client_new();
 	if (c == NULL)
-		return error_local(error, WHERRY_ENOMEM, NULL);
+		return errno == ENOMEM ? error_local(error, WHERRY_ENOMEM, NULL)
+				       : error_local(error, WHERRY_EAGAIN, strerror(errno));
 	int status = take_options(c, url, o);
 	if (status == WHERRY_OK)
 		status = connect_first(c, error);
 	else
 		error_local(error, status,
-		    status == WHERRY_EARG ? "no url, or an option is out of range (ns and name take 255 bytes)" : NULL);
+		    status == WHERRY_EARG
+			? "no url, no size of the options, or one is out of range (ns and name take 255 bytes)"
+			: NULL);
 	if (status == WHERRY_OK)
 		*client = c;
 	else
@@ -98,7 +103,7 @@ int wherry_client_open(const char *url, const wherry_client_options *o, wherry_c
 
 void wherry_client_close(wherry_client *c)
 {
-	if (c == NULL)
+	if (c == NULL || on_own_thread(c))
 		return;
 	thread_end(c);
 	pthread_mutex_lock(&c->lock);
@@ -124,7 +129,7 @@ void wherry_client_close(wherry_client *c)
 void wherry_client_set_timeout(wherry_client *c, int64_t call_ms)
 {
 	pthread_mutex_lock(&c->lock);
-	c->call_ms = call_ms;
+	c->call_ms = call_ms == 0 ? CALL_MS : call_ms;
 	pthread_mutex_unlock(&c->lock);
 }
 

@@ -137,6 +137,13 @@ static bool wait_woken(struct wherry_client *c, pthread_cond_t *cond, int64_t de
 	return pthread_cond_clockwait(cond, &c->lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT;
 }
 
+// Whoever lays the driver's role down sees to it that another takes it.
+static void hand_on(struct wherry_client *c)
+{
+	if (!c->driven && c->waiters != NULL)
+		pthread_cond_signal(&c->waiters->wake);
+}
+
 void waiter_add(struct wherry_client *c, struct waiter *w)
 {
 	pthread_cond_init(&w->wake, NULL);
@@ -153,8 +160,7 @@ void waiter_remove(struct wherry_client *c, struct waiter *w)
 	if (w->next != NULL)
 		w->next->prev = w->prev;
 	pthread_cond_destroy(&w->wake);
-	if (!c->driven && c->waiters != NULL)
-		pthread_cond_signal(&c->waiters->wake);
+	hand_on(c);
 }
 
 bool drive_until(struct wherry_client *c, struct waiter *w, int64_t deadline)
@@ -189,4 +195,5 @@ void drive_if_idle(struct wherry_client *c)
 		before = c->counts.bytes_in;
 		step(c, AT_ONCE);
 	} while (l->state == LINK_UP && c->counts.bytes_in > before && ++looks < LOOKS);
+	hand_on(c);
 }

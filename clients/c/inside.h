@@ -39,11 +39,11 @@ struct request {
 	void (*ended)(struct wherry_client *, struct request *, const struct outcome *);
 	const void *group;    // those of one batch may share a frame that others may not
 	const uint8_t *bytes; // as wire_request_write() wrote them; the owner's
-	size_t len;
-	uint64_t seq;     // of sending; the id is its lower half.  0: never sent
-	uint64_t frame;   // SENT: up to where in the connection's stream its frame goes
-	int64_t deadline; // the driver ends it then; NO_DEADLINE: the owner minds the time
-	uint32_t mates;   // how many its frame has
+	size_t len, cost;     // of max_pending: len, and of the library's memory
+	uint64_t seq;         // of sending; the id is its lower half.  0: never sent
+	uint64_t frame;       // SENT: up to where in the connection's stream its frame goes
+	int64_t deadline;     // the driver ends it then; NO_DEADLINE: the owner minds the time
+	uint32_t mates;       // how many its frame has
 	uint8_t place, cuts;
 	bool repeatable; // WHERRY_REPEATABLE, or session.use
 	bool uses_ns;    // session.use
@@ -198,7 +198,7 @@ int error_remote(wherry_error *, struct run encoded, struct run *details); // a 
 // request.c
 int request_copy(const wherry_request *from, wherry_request *to); // from a caller's, of any size; EARG
 int request_check(const wherry_request *, struct wire_request *, struct request *, const char **why);
-int request_admit(struct wherry_client *, size_t len, const char **why); // may one of `len` bytes be taken now?
+int request_admit(struct wherry_client *, size_t cost, const char **why); // may so much be taken now?
 void request_enqueue(struct wherry_client *, struct request *);
 void request_end(struct wherry_client *, struct request *, const struct outcome *);
 void request_fail(struct wherry_client *, struct request *, int status, const char *text);

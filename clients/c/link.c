@@ -61,7 +61,7 @@ static void down(struct wherry_client *c, int status, const char *why)
 void link_failed(struct wherry_client *c, int status, const char *why)
 {
 	down(c, status, why);
-	c->link.next_try = monotonic_ms() + next_wait(c);
+	c->link.next_try = deadline_after(next_wait(c));
 	link_close(c);
 }
 
@@ -177,9 +177,9 @@ static void go_on(struct wherry_client *c)
 		refused(c);
 }
 
-static bool waits(const struct link *l, enum link_state before, size_t unread)
+static bool under_way(const struct link *l)
 {
-	return l->state == before && l->in.len - l->in_at == unread;
+	return l->state == LINK_OPENING || l->state == LINK_GREETING || l->state == LINK_SETUP;
 }
 
 void link_attempt(struct wherry_client *c, int64_t until)
@@ -188,12 +188,14 @@ void link_attempt(struct wherry_client *c, int64_t until)
 	enum link_state before = l->state;
 	size_t unread = l->in.len - l->in_at;
 	go_on(c);
-	if (!waits(l, before, unread))
+	if (!under_way(l))
 		return;
 	if (l->give_up_ms != NO_DEADLINE && monotonic_ms() >= l->give_up_ms) {
-		link_failed(c, WHERRY_EAGAIN, "whoever listens there said nothing");
+		link_failed(c, WHERRY_EAGAIN, "whoever listens there did not answer in time");
 		return;
 	}
+	if (l->state != before || l->in.len - l->in_at != unread)
+		return;
 	unsigned wanted = before == LINK_OPENING ? READY_OUT : READY_IN | (l->out.len > 0 ? READY_OUT : 0);
 	drive_wait(c, wanted, until < l->give_up_ms ? until : l->give_up_ms);
 }
@@ -244,11 +246,10 @@ static void sort_out(struct wherry_client *c, int status)
 static void set_next_try(struct wherry_client *c)
 {
 	struct link *l = &c->link;
-	int64_t now = monotonic_ms();
-	bool good = l->proven || now - l->heard_ms >= c->backoff_max_ms;
+	bool good = l->proven || monotonic_ms() - l->heard_ms >= c->backoff_max_ms;
 	if (good)
 		l->backoff = 0;
-	l->next_try = good ? now : now + next_wait(c);
+	l->next_try = deadline_after(good ? 0 : next_wait(c));
 }
 
 void link_lost(struct wherry_client *c, int status, const char *why)

@@ -2,13 +2,19 @@
 
 #include "inside.h"
 
+// What it costs, of max_notes.
+static size_t cost(const struct note *n)
+{
+	return sizeof(*n) + n->method_len + n->params_len;
+}
+
 static struct note *take_first(struct wherry_client *c)
 {
 	struct note *n = c->first_note;
 	c->first_note = n->next;
 	if (c->first_note == NULL)
 		c->last_note = &c->first_note;
-	c->note_bytes -= n->method_len + n->params_len;
+	c->note_bytes -= cost(n);
 	return n;
 }
 
@@ -42,11 +48,11 @@ void note_keep(struct wherry_client *c, const struct wire_object *o)
 	*n = (struct note){.method_len = o->method.len, .params_len = o->params.len};
 	memcpy(n->bytes, o->method.at, o->method.len);
 	memcpy(n->bytes + o->method.len, o->params.at, o->params.len);
-	while (c->first_note != NULL && c->note_bytes + size > c->max_notes)
+	while (c->first_note != NULL && c->note_bytes + cost(n) > c->max_notes)
 		drop_oldest(c);
 	n->lost = c->lost_notes;
 	c->lost_notes = 0;
-	c->note_bytes += size;
+	c->note_bytes += cost(n);
 	*c->last_note = n;
 	c->last_note = &n->next;
 	note_wake(c);

@@ -139,7 +139,7 @@ int request_check(const wherry_request *q, struct wire_request *w, struct reques
 							     : NULL;
 	if (*why != NULL)
 		return WHERRY_EARG;
-	r->len = wire_request_size(w);
+	r->len = r->cost = wire_request_size(w);
 	r->deadline = NO_DEADLINE;
 	r->uses_ns = is_method(w, "session.use");
 	r->repeatable = r->uses_ns || (q->flags & WHERRY_REPEATABLE) != 0;
@@ -147,7 +147,7 @@ int request_check(const wherry_request *q, struct wire_request *w, struct reques
 	return WHERRY_OK;
 }
 
-int request_admit(struct wherry_client *c, size_t len, const char **why)
+int request_admit(struct wherry_client *c, size_t cost, const char **why)
 {
 	*why = NULL;
 	if (c->closing)
@@ -156,7 +156,7 @@ int request_admit(struct wherry_client *c, size_t len, const char **why)
 		*why = c->link.why;
 		return WHERRY_ESTALE;
 	}
-	if (len > c->max_pending || c->counts.pending_bytes > c->max_pending - len) {
+	if (cost > c->max_pending || c->counts.pending_bytes > c->max_pending - cost) {
 		*why = "max_pending is reached: too much is not answered yet";
 		return WHERRY_ELIMIT;
 	}
@@ -172,7 +172,7 @@ void request_enqueue(struct wherry_client *c, struct request *r)
 	c->bound = r->deadline < c->bound ? r->deadline : c->bound;
 	c->counts.requests++;
 	c->counts.in_flight++;
-	c->counts.pending_bytes += r->len;
+	c->counts.pending_bytes += r->cost;
 }
 
 enum { GIVEN_UP_MOST = 1 << 20 };
@@ -186,7 +186,7 @@ void request_end(struct wherry_client *c, struct request *r, const struct outcom
 	if (!r->fence) {
 		c->counts.answers++;
 		c->counts.in_flight--;
-		c->counts.pending_bytes -= r->len;
+		c->counts.pending_bytes -= r->cost;
 	}
 	r->ended(c, r, o);
 }

@@ -159,6 +159,7 @@ int wherry_client_on_change(wherry_client *c, wherry_changed changed, void *arg)
 	if (status == WHERRY_OK) {
 		c->changed = changed;
 		c->changed_arg = arg;
+		c->loss_to_tell &= c->link.state != LINK_UP; // one that is made good already
 		await_told(c, TELLING_CHANGE);
 	}
 	pthread_mutex_unlock(&c->lock);

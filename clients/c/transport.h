@@ -50,7 +50,7 @@ struct waits {
 	int epoll_fd, wake_fd, timer_fd;
 	int64_t armed; // for when the timer is
 };
-bool waits_open(struct waits *); // false: no descriptors, or no memory
+bool waits_open(struct waits *); // false: no descriptors, or no memory; errno says which
 void waits_close(struct waits *);
 void waits_wake(struct waits *); // any thread
 

@@ -6,6 +6,8 @@ static bool add(void *arg, struct run name, struct run verb)
 {
 	struct bytes *verbs = arg;
 	bool reads = verb.len == 4 && memcmp(verb.at, "read", 4) == 0;
+	if (name.len == 0 || memchr(name.at, 0, name.len) != NULL) // it can't be asked for
+		return true;
 	if (!bytes_reserve(verbs, name.len + 2))
 		return false;
 	bytes_byte(verbs, reads ? 'r' : '-');

@@ -45,7 +45,7 @@ const char bench_help[] =
     "if its time ran out or the connection did, and whether it ran is not known. A percentile, p99 say, is\n"
     "the time that 99 % of the requests did not exceed, to within 1 %; max is exact. A value is right if it\n"
     "is what that key was set to; with incr each counter holds what was acknowledged in the end. With\n"
-    "-o json all of it is one JSON object, times in microseconds.\n"
+    "-o json all of it is one JSON object, times in microseconds, null where nothing was measured.\n"
     "\n"
     "Exit status: 0 all was answered, and rightly; 1 something was lost, an error or wrong, or keys were\n"
     "there already; 2 wrong usage; 75 no broker answers. A rate that was not kept is told and no error.\n"
@@ -140,6 +140,8 @@ static int run(struct bench *b)
 		return fail(EXIT_ERROR, "out of memory");
 	int status = cli_connect(&b->settings, NULL, &b->control);
 	if (status == 0)
+		status = catch_signals(b); // before, there is nothing to remove
+	if (status == 0)
 		status = run_with(b);
 	wherry_client_close(b->control);
 	return status;
@@ -149,6 +151,7 @@ static void begin(struct bench *b, const struct settings *s)
 {
 	const char *term = getenv("TERM");
 	b->settings = *s;
+	b->wake = -1;
 	if (b->options.ns != NULL)
 		b->settings.ns = b->options.ns;
 	b->terminal = isatty(STDERR_FILENO) > 0;
@@ -173,10 +176,9 @@ int run_bench(const struct settings *s, int argc, char **argv)
 	int status = bench_options_read(&b->options, argc, argv);
 	if (status == -1) {
 		begin(b, s);
-		status = catch_signals(b);
-		if (status == 0)
-			status = run(b);
-		close(b->wake);
+		status = run(b);
+		if (b->wake >= 0)
+			close(b->wake);
 	}
 	maker_end(&b->maker);
 	work_end(&b->work);

@@ -95,7 +95,8 @@ void copy_tame(char *to, size_t room, const char *from);
 struct tally {
 	uint64_t sent, answered, errors, lost, wrong;
 	uint64_t by_code[BENCH_CODES]; // of the errors, by -code; [0]: any other
-	uint64_t measured, last_ns;    // answers and errors after the warm-up; when the last came
+	uint64_t measured;             // answers and errors to what was due after the warm-up
+	uint64_t came, last_ns;        // answers and errors that came after the warm-up; when the last did
 	char first_error[BENCH_WHAT], first_lost[BENCH_WHAT], first_wrong[BENCH_WHAT];
 	struct histogram response, service; // from when it was due; from when it was sent
 };

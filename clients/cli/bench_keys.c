@@ -161,6 +161,9 @@ int bench_take_keys(struct bench *b)
 		return failed_to("looking whether the keys are free", &s.error);
 	if (s.done > 0)
 		return refuse(b, s.done - 1);
+	// It may not have looked at all of them: none is ours, then.
+	if (bench_interrupted())
+		return 0;
 	b->owns_keys = true;
 	b->reach = b->work.acknowledged != NULL ? b->options.keys : 0; // else as far as they will be filled
 	return 0;

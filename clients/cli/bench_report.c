@@ -100,7 +100,7 @@ static double measured_s(const struct bench *b)
 static double achieved(const struct bench *b)
 {
 	double seconds = measured_s(b);
-	return seconds > 0 ? (double)b->total.measured / seconds : 0;
+	return seconds > 0 ? (double)b->total.came / seconds : 0;
 }
 
 static uint64_t unsent(const struct bench *b)
@@ -127,6 +127,8 @@ static const char *code_name(unsigned code)
 
 static json_t *json_times(const struct histogram *h)
 {
+	if (h->count == 0)
+		return json_null();
 	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "mean_us", histogram_mean_us(h), "p50_us",
 	    histogram_us(h, 0.5), "p90_us", histogram_us(h, 0.9), "p99_us", histogram_us(h, 0.99), "p999_us",
 	    histogram_us(h, 0.999), "max_us", histogram_us(h, 1));
@@ -192,6 +194,10 @@ static void report_json(const struct bench *b)
 static void put_times(const char *name, const struct histogram *h, const char *meaning)
 {
 	char text[6][TEXT];
+	if (h->count == 0) {
+		printf("%-14s%10s%10s%10s%10s%10s%10s   nothing was measured\n", name, "-", "-", "-", "-", "-", "-");
+		return;
+	}
 	printf("%-14s%10s%10s%10s%10s%10s%10s   %s\n", name, span(histogram_mean_us(h), text[0]),
 	    span(histogram_us(h, 0.5), text[1]), span(histogram_us(h, 0.9), text[2]),
 	    span(histogram_us(h, 0.99), text[3]), span(histogram_us(h, 0.999), text[4]),
@@ -227,7 +233,7 @@ static void put_rate(const struct bench *b)
 	if (b->options.rate > 0)
 		printf("asked for %s requests/s, achieved ", grouped((uint64_t)b->options.rate, text));
 	printf("%s requests/s", grouped((uint64_t)(achieved(b) + 0.5), text));
-	printf(" (%s answers in %s", grouped(b->total.measured, count), span(measured_s(b) * 1e6, text));
+	printf(" (%s answers in %s", grouped(b->total.came, count), span(measured_s(b) * 1e6, text));
 	if (b->options.warmup > 0)
 		printf(", after %.1f s of warm-up", b->options.warmup);
 	puts(")");

@@ -126,6 +126,7 @@ static void measure(struct lane *lane, const struct place *p, uint64_t now)
 {
 	struct tally *t = &lane->tally;
 	t->last_ns = now;
+	t->came += now >= lane->bench->measure_ns;
 	if (p->due_ns < lane->bench->measure_ns)
 		return;
 	t->measured++;
@@ -310,6 +311,7 @@ void tally_merge(struct tally *into, const struct tally *more)
 	into->lost += more->lost;
 	into->wrong += more->wrong;
 	into->measured += more->measured;
+	into->came += more->came;
 	into->last_ns = more->last_ns > into->last_ns ? more->last_ns : into->last_ns;
 	for (unsigned i = 0; i < BENCH_CODES; i++)
 		into->by_code[i] += more->by_code[i];

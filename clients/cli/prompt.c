@@ -16,9 +16,8 @@ const char prompt_help[] =
     "Lines are kept in $XDG_STATE_HOME/wherry/history (~/.local/state/wherry/history), for you alone,\n"
     "at most 1000; not those of a command that takes a secret, nor those of an unknown one.\n"
     "WHERRY_HISTORY names another file, empty: none; WHERRY_HISTORY_SIZE another number of lines.\n"
-    "Commands longer than 16 KiB or 1000 lines are not kept. A line has at most 32768 characters, a command of "
-    "several\n"
-    "lines 1 MiB.\n"
+    "Commands longer than 16 KiB or 1000 lines are not kept. A line has at most 32768 characters, a\n"
+    "command of several lines 1 MiB.\n"
     "\n"
     "While there is no broker it tries again, and ends with status 75 if the terminal ends first.\n";
 
@@ -46,11 +45,26 @@ static void greet(const struct prompt *p)
 		say_error(p, stdout, "The broker does not say what commands there are: no completion, no hints.");
 }
 
+void prompt_suspend(struct prompt *p)
+{
+	struct termios ours;
+	bool known = tcgetattr(STDIN_FILENO, &ours) == 0;
+	fputs(p->on_other_screen ? SCREEN_BACK : "\r\n", stdout);
+	fflush(stdout);
+	tcsetattr(STDIN_FILENO, TCSADRAIN, &p->terminal);
+	screen_suspend();
+	if (known)
+		tcsetattr(STDIN_FILENO, TCSADRAIN, &ours);
+	fputs(p->on_other_screen ? SCREEN_OTHER : "", stdout);
+	fflush(stdout);
+}
+
 static int open_and_converse(struct prompt *p)
 {
 	int status = link_open(p);
 	if (status != 0)
 		return status;
+	tcgetattr(STDIN_FILENO, &p->terminal);
 	p->editor = editor_open(p);
 	if (p->editor == NULL)
 		return EXIT_ERROR;
@@ -68,8 +82,6 @@ int run_prompt(const struct settings *s, int argc, char **argv)
 		return wrong("prompt takes no arguments: %s", argv[1]);
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return fail(EXIT_USAGE, "prompt needs a terminal; 'wherry pipe' reads commands from anywhere");
-	if (!wake_open())
-		return fail(EXIT_ERROR, "no event descriptor is left");
 	int status = open_and_converse(&p);
 	history_close(p.history);
 	editor_close(p.editor);

@@ -12,11 +12,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <termios.h>
 
 #include "ask.h"
 #include "catalog.h"
 #include "cli.h"
 #include "prompt_words.h"
+#include "screen.h"
 
 enum { PROMPT_NAME = 128, PROMPT_URL = 256 };
 
@@ -30,7 +32,13 @@ struct prompt {
 	char url[PROMPT_URL];
 	char ns[PROMPT_NAME], first_ns[PROMPT_NAME]; // where we are, and where sessions begin; empty: not known
 	bool timing, ended;
+	struct termios terminal; // as the shell left it
+	bool on_other_screen;
 };
+
+// --- prompt.c -----------------------------------------------------------------------------------------------------------
+
+void prompt_suspend(struct prompt *); // Ctrl-Z: the shell has the terminal until it continues us
 
 // --- prompt_link.c: the broker ------------------------------------------------------------------------------------------
 
@@ -68,24 +76,13 @@ extern const struct own_command own_commands[];       // ends with a name of NUL
 const struct own_command *own_find(const char *name); // NULL: none
 extern const char *const own_keys;                    // what keys do, lines
 
-// --- prompt_edit.c, prompt_layout.c, prompt_draw.c: the terminal -------------------------------------------------------------------------
+// --- prompt_edit.c, prompt_layout.c, prompt_draw.c: the terminal -----------------------------------------
 
 struct editor *editor_open(struct prompt *); // NULL: it said why not
 void editor_close(struct editor *);
 // A whole statement, of as many lines as it takes; lent until the next.  NULL: dropped by Ctrl-C, or prompt->ended.
 const char *editor_read(struct editor *, size_t *len);
 History *editor_history(struct editor *);
-
-struct screen {
-	int rows, columns;
-};
-struct screen screen_size(void);
-bool screen_is_plain(void); // a terminal without cursor movement
-
-// Columns that it takes from `column` on, on a screen that is `columns` wide.
-int text_width(const char *text, size_t len, int column, int columns);
-// As much of a text as fits; what would act on the terminal becomes '?'.  Answers the columns.
-int text_draw(FILE *, const char *text, size_t len, int columns);
 
 // Where a line lies on the screen.
 struct layout {

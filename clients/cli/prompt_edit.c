@@ -7,7 +7,6 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -154,11 +153,7 @@ static void redraw(struct editor *e)
 
 static void suspend(struct editor *e)
 {
-	el_set(e->el, EL_PREP_TERM, 0);
-	fputs("\r\n", stdout);
-	fflush(stdout);
-	raise(SIGSTOP);
-	el_set(e->el, EL_PREP_TERM, 1);
+	prompt_suspend(e->prompt);
 	el_set(e->el, EL_REFRESH);
 }
 
@@ -418,9 +413,7 @@ static bool read_line(struct editor *e)
 	e->drops = 0;
 	e->state = (mbstate_t){0};
 	e->overlong = false;
-	wake_catch_suspend(true);
 	const char *line = el_gets(e->el, &len);
-	wake_catch_suspend(false);
 	e->prompt->ended = e->prompt->ended || line == NULL || wake_ending_signal() != 0;
 	if (e->prompt->ended)
 		fputs("\n", stdout);
@@ -437,8 +430,7 @@ const char *editor_read(struct editor *e, size_t *len)
 		snprintf(e->shown, sizeof(e->shown), "... ");
 		if (e->overlong || e->len > STATEMENT_MAX) {
 			say_error(e->prompt, stdout,
-			    "Too long: at most %d characters a line, 1 MiB in all. @FILE takes a value from a file."
-			    "with @FILE",
+			    "Too long: at most %d characters a line, 1 MiB in all. @FILE takes a value from a file.",
 			    LINE_LETTERS);
 			return NULL;
 		}

@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -70,16 +71,16 @@ void link_tell(struct prompt *p)
 // --- the first connection -----------------------------------------------------------------------------------------------
 
 // Whether the terminal says there will be no input; what was typed ahead stays for the prompt.
-static bool input_ended(int64_t timeout_ms)
+static bool input_ended(int timeout_ms)
 {
 	struct pollfd look = {.fd = STDIN_FILENO, .events = POLLIN};
 	int typed = 0;
-	unsigned ends = WAKE_INTERRUPT | WAKE_END;
-	bool readable = poll(&look, 1, 0) > 0;
-	if (readable && ((look.revents & POLLIN) == 0 || ioctl(STDIN_FILENO, FIONREAD, &typed) != 0 || typed == 0))
+	if (poll(&look, 1, timeout_ms) <= 0)
+		return false;
+	if ((look.revents & POLLIN) == 0 || ioctl(STDIN_FILENO, FIONREAD, &typed) != 0 || typed == 0)
 		return true;
-	wake_wait(ends, readable ? -1 : STDIN_FILENO, timeout_ms);
-	return wake_take(ends) != 0;
+	poll(NULL, 0, timeout_ms);
+	return false;
 }
 
 static int try_again(struct prompt *p)
@@ -97,11 +98,20 @@ static int try_again(struct prompt *p)
 	}
 }
 
+// Connecting waits for a broker that says nothing, and there is nothing to tidy up yet.
+static void give_up(int number)
+{
+	(void)number;
+	_exit(EXIT_RETRY);
+}
+
 static int connect_first(struct prompt *p)
 {
+	signal(SIGINT, give_up);
 	int status = cli_connect(&p->settings, NULL, &p->client);
 	if (status == EXIT_RETRY)
 		status = try_again(p);
+	signal(SIGINT, SIG_DFL);
 	snprintf(p->url, sizeof(p->url), "%s", cli_url());
 	return status;
 }
@@ -115,6 +125,8 @@ int link_open(struct prompt *p)
 	int status = connect_first(p);
 	if (status != 0)
 		return status;
+	if (!wake_open())
+		return fail(EXIT_ERROR, "no event descriptor is left");
 	l->up = l->told_up = l->outdated = true;
 	p->reading = (struct reading){.client = p->client, .whole_catalog = true, .no_stdin = true};
 	p->reading.raw_values = p->settings.raw_values;
@@ -207,8 +219,10 @@ static bool wait_for(struct prompt *p, struct asked *a)
 {
 	enum { ENDS = WAKE_INTERRUPT | WAKE_END };
 	while (!is_answered(a)) {
-		wake_wait(ENDS | WAKE_NEWS, -1, -1);
+		wake_wait(ENDS | WAKE_NEWS | WAKE_SUSPEND, -1, -1);
 		wake_take(WAKE_NEWS);
+		if (wake_take(WAKE_SUSPEND) != 0)
+			prompt_suspend(p);
 		link_tell(p);
 		fflush(stdout);
 		if ((wake_take(WAKE_INTERRUPT) != 0 || wake_ending_signal() != 0) && !is_answered(a))

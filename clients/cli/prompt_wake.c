@@ -51,7 +51,7 @@ int wake_ending_signal(void)
 	return atomic_load(&ending_signal);
 }
 
-static const int numbers[] = {SIGINT, SIGWINCH, SIGTERM, SIGHUP};
+static const int numbers[] = {SIGINT, SIGWINCH, SIGTERM, SIGHUP, SIGTSTP};
 enum { SIGNALS = sizeof(numbers) / sizeof(numbers[0]) };
 static struct sigaction before[SIGNALS];
 
@@ -75,13 +75,6 @@ void wake_close(void)
 		sigaction(numbers[i], &before[i], NULL);
 	close(event);
 	event = -1;
-}
-
-void wake_catch_suspend(bool catch)
-{
-	struct sigaction action = {.sa_handler = catch ? on_signal : SIG_DFL, .sa_flags = SA_RESTART};
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGTSTP, &action, NULL);
 }
 
 int64_t now_ms(void)

@@ -10,7 +10,7 @@
 enum {
 	WAKE_INTERRUPT = 1, // Ctrl-C
 	WAKE_RESIZE = 2,    // the terminal has another size
-	WAKE_SUSPEND = 4,   // Ctrl-Z, where wake_catch_suspend() asked for it
+	WAKE_SUSPEND = 4,   // Ctrl-Z
 	WAKE_END = 8,       // the terminal is gone, or somebody ends us
 	WAKE_NEWS = 16,     // an answer, or the connection is another
 };
@@ -21,7 +21,6 @@ int wake_ending_signal(void); // of WAKE_END; 0: none came
 
 void wake_up(unsigned what);
 unsigned wake_take(unsigned what); // those that happened since they were last taken
-void wake_catch_suspend(bool);
 
 // Waits for one of `what`, for fd (-1: none) to be readable or hung up, or for timeout_ms (< 0: for ever).  Takes nothing.
 // true: fd.

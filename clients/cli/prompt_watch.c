@@ -12,9 +12,6 @@
 
 enum { SECONDS_MAX = 86400 };
 
-#define OTHER_SCREEN "\033[?1049h\033[?7l\033[?25l" // and no wrapping, no cursor
-#define BACK_AGAIN "\033[?25h\033[?7h\033[?1049l"
-
 static void put_head(FILE *f, double seconds, int count, char **words)
 {
 	char clock[16];
@@ -59,15 +56,18 @@ static char *one_round(struct prompt *p, double seconds, int count, char **words
 }
 
 // Until the next round; a new size of the terminal is drawn at once.  false: Ctrl-C, or the end of all.
-static bool rest(const char *text, double seconds, bool plain)
+static bool rest(struct prompt *p, const char *text, double seconds)
 {
 	enum { ENDS = WAKE_INTERRUPT | WAKE_END };
 	int64_t end = now_ms() + (int64_t)(seconds * 1000);
 	for (int64_t left; (left = end - now_ms()) > 0;) {
-		wake_wait(ENDS | WAKE_RESIZE, -1, left);
+		wake_wait(ENDS | WAKE_RESIZE | WAKE_SUSPEND, -1, left);
 		if (wake_take(ENDS) != 0)
 			return false;
-		if (wake_take(WAKE_RESIZE) != 0 && !plain)
+		unsigned happened = wake_take(WAKE_RESIZE | WAKE_SUSPEND);
+		if ((happened & WAKE_SUSPEND) != 0)
+			prompt_suspend(p);
+		if (happened != 0 && p->on_other_screen)
 			redraw(text, screen_size().rows);
 	}
 	return true;
@@ -75,9 +75,11 @@ static bool rest(const char *text, double seconds, bool plain)
 
 static void watch(struct prompt *p, double seconds, int count, char **words)
 {
-	bool plain = screen_is_plain(), again = true;
+	bool again = true;
+	p->on_other_screen = !screen_is_plain();
 	char *text = NULL, *next;
-	fputs(plain ? "" : OTHER_SCREEN, stdout);
+	fputs(p->on_other_screen ? SCREEN_OTHER : "", stdout);
+	fflush(stdout);
 	while (again) {
 		next = one_round(p, seconds, count, words, &again);
 		if (next == NULL || (!again && text != NULL)) {
@@ -86,16 +88,17 @@ static void watch(struct prompt *p, double seconds, int count, char **words)
 		}
 		free(text);
 		text = next;
-		if (plain)
-			fputs(text, stdout);
-		else
+		if (p->on_other_screen)
 			redraw(text, screen_size().rows);
+		else
+			fputs(text, stdout);
 		fflush(stdout);
-		again = again && rest(text, seconds, plain);
+		again = again && rest(p, text, seconds);
 	}
-	fputs(plain ? "" : BACK_AGAIN, stdout);
-	if (!plain && text != NULL)
+	fputs(p->on_other_screen ? SCREEN_BACK : "", stdout);
+	if (p->on_other_screen && text != NULL)
 		fputs(text, stdout);
+	p->on_other_screen = false;
 	free(text);
 }
 

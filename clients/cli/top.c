@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "screen.h"
 
 const char top_help[] =
     "Shows what a broker does, from two samples of sys.stats and sys.info an interval apart; its own\n"
@@ -118,8 +119,7 @@ static int read_options(struct top *t, int argc, char **argv)
 
 static bool is_terminal(void)
 {
-	const char *term = getenv("TERM");
-	return isatty(STDOUT_FILENO) > 0 && term != NULL && term[0] != 0 && strcmp(term, "dumb") != 0;
+	return isatty(STDOUT_FILENO) > 0 && !screen_is_plain();
 }
 
 static void decide(struct top *t)
@@ -135,7 +135,7 @@ static void decide(struct top *t)
 static void draw_empty(const struct banner *b)
 {
 	char lines[2 * LINE];
-	snprintf(lines, sizeof(lines), "%.*s   %s\n", LINE / 2, b->url, b->state[0] != 0 ? b->state : "asking");
+	snprintf(lines, sizeof(lines), "%.*s\n%s\n", LINE / 2, b->url, b->state[0] != 0 ? b->state : "asking");
 	top_screen_show(lines, -1, false);
 }
 
@@ -143,12 +143,10 @@ static void draw_view(const struct top *t, const struct view *v, const struct ba
 {
 	char *lines = NULL;
 	size_t len = 0;
-	int rows, columns;
 	FILE *f = open_memstream(&lines, &len);
 	if (f == NULL)
 		return;
-	top_screen_size(&rows, &columns);
-	int head = view_print(v, b, rows, f);
+	int head = view_print(v, b, screen_size().rows, f);
 	fclose(f);
 	top_screen_show(lines, head, t->settings.color);
 	free(lines);
@@ -238,7 +236,7 @@ static bool read_keys(struct top *t)
 static void stop_for_a_while(void)
 {
 	top_screen_leave();
-	raise(SIGSTOP);
+	screen_suspend();
 	top_screen_enter();
 }
 
@@ -254,7 +252,7 @@ static void take_signals(struct top *t)
 		else if (info.ssi_signo == SIGTSTP && t->live)
 			stop_for_a_while();
 		else if (info.ssi_signo == SIGTSTP)
-			raise(SIGSTOP);
+			screen_suspend();
 		else if (info.ssi_signo != SIGCONT)
 			t->ended_by = (int)info.ssi_signo;
 	}

@@ -80,7 +80,6 @@ bool asker_lost(struct asker *, char why[TOP_WHY]); // whether there is no conne
 
 void top_screen_enter(void); // the terminal is restored whatever happens, but for SIGKILL
 void top_screen_leave(void); // does nothing if it was left
-void top_screen_size(int *rows, int *columns);
 void top_screen_show(const char *lines, int head, bool color); // as much as fits
 
 #endif

@@ -63,15 +63,17 @@ static const char *uptime_text(double ms, char text[CELL])
 
 static void put_title(const struct view *v, const struct banner *b, FILE *f)
 {
-	char up[CELL], clock[CELL] = "", url[TOP_NAME * 2];
+	char up[CELL], clock[CELL] = "", pid[CELL] = "-", url[TOP_NAME * 2];
 	time_t now = time(NULL);
 	struct tm local;
 	if (localtime_r(&now, &local) != NULL)
 		strftime(clock, sizeof(clock), "%H:%M:%S", &local);
 	copy_tame(url, sizeof(url), b->url);
-	fprintf(f, "wherryd %s at %s   pid %.0f   up %s   %s", v->version, url, v->pid, uptime_text(v->uptime_ms, up),
-	    clock);
-	fprintf(f, "%s%s\n", b->state[0] != 0 ? "   " : "", b->state);
+	if (!isnan(v->pid))
+		snprintf(pid, sizeof(pid), "%.0f", v->pid);
+	fprintf(
+	    f, "wherryd %s at %s   pid %s   up %s   %s\n", v->version, url, pid, uptime_text(v->uptime_ms, up), clock);
+	fprintf(f, "%s\n", b->state); // where a row begins: it is to be seen on any terminal
 }
 
 static void put_traffic(const struct view *v, FILE *f)
@@ -152,7 +154,6 @@ int view_print(const struct view *v, const struct banner *b, int rows, FILE *f)
 	bool foot = b->keys && room >= 4;
 	room -= foot ? 2 : 0;
 	put_title(v, b, f);
-	fputc('\n', f);
 	put_traffic(v, f);
 	put_data(v, f);
 	fputc('\n', f);

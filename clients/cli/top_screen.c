@@ -7,13 +7,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
-#include <wchar.h>
 
-#define ENTER "\033[?1049h\033[?25l\033[?7l\033[2J" // alternate screen, no cursor, no wrapping
-#define LEAVE "\033[?7h\033[?25h\033[?1049l"
+#include "screen.h"
+
+#define ENTER SCREEN_OTHER "\033[2J"
 
 static struct termios before;
 static volatile sig_atomic_t entered, has_keys, saved;
@@ -34,7 +33,7 @@ void top_screen_leave(void)
 	if (!entered)
 		return;
 	entered = 0;
-	put(LEAVE, sizeof(LEAVE) - 1);
+	put(SCREEN_BACK, sizeof(SCREEN_BACK) - 1);
 	if (has_keys)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 }
@@ -72,52 +71,24 @@ void top_screen_enter(void)
 	put(ENTER, sizeof(ENTER) - 1);
 }
 
-void top_screen_size(int *rows, int *columns)
-{
-	struct winsize w = {0};
-	bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row > 0 && w.ws_col > 0;
-	*rows = known ? w.ws_row : 24;
-	*columns = known ? w.ws_col : 80;
-}
-
-// How much of a line fits, in bytes.  Wide characters take two columns.
-static size_t fitting(const char *line, size_t len, int columns)
-{
-	mbstate_t state = {0};
-	size_t at = 0;
-	while (at < len) {
-		wchar_t c;
-		size_t n = mbrtowc(&c, line + at, len - at, &state);
-		bool is_char = n != (size_t)-1 && n != (size_t)-2 && n > 0;
-		if (!is_char)
-			state = (mbstate_t){0};
-		int width = is_char ? wcwidth(c) : 1;
-		columns -= width > 0 ? width : 0;
-		if (columns < 0)
-			break;
-		at += is_char ? n : 1;
-	}
-	return at;
-}
-
 void top_screen_show(const char *lines, int head, bool color)
 {
 	char *drawn = NULL;
 	size_t len = 0;
-	int rows, columns;
 	FILE *f = open_memstream(&drawn, &len);
 	if (f == NULL)
 		return;
-	top_screen_size(&rows, &columns);
+	struct screen screen = screen_size();
 	int row = 0;
-	for (; row < rows && *lines != 0; row++) {
+	for (; row < screen.rows && *lines != 0; row++) {
 		size_t line = strcspn(lines, "\n");
 		bool marked = color && (row == 0 || row == head);
-		fprintf(f, "\033[%d;1H\033[K%s%.*s%s", row + 1, marked ? row == 0 ? "\033[1m" : "\033[7m" : "",
-		    (int)fitting(lines, line, columns), lines, marked ? "\033[0m" : "");
+		fprintf(f, "\033[%d;1H\033[K%s", row + 1, marked ? row == 0 ? "\033[1m" : "\033[7m" : "");
+		text_draw(f, lines, line, screen.columns);
+		fputs(marked ? "\033[0m" : "", f);
 		lines += line + (lines[line] == '\n');
 	}
-	if (row < rows)
+	if (row < screen.rows)
 		fprintf(f, "\033[%d;1H\033[J", row + 1);
 	fclose(f);
 	put(drawn, len);

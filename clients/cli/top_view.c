@@ -238,9 +238,15 @@ static void add_levels(struct view *v, const msgpack_object *stats, const msgpac
 	v->resident = number_at(stats, "memory.resident");
 }
 
+// What neither tells is the same.
+static bool is_same(const msgpack_object *a, const msgpack_object *b, const char *name)
+{
+	return first_known(number_at(a, name), -1) == first_known(number_at(b, name), -1);
+}
+
 static bool is_same_broker(const msgpack_object *a, const msgpack_object *b)
 {
-	return number_at(a, "pid") == number_at(b, "pid") && number_at(a, "started_ms") == number_at(b, "started_ms");
+	return is_same(a, b, "pid") && is_same(a, b, "started_ms");
 }
 
 bool view_make(struct view *v, const struct sample *now, const struct sample *before, enum sorting sorting)

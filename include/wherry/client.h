@@ -20,8 +20,8 @@
 // there are only blocking calls the library has no thread of its own: a caller that waits reads for all.  The first
 // wherry_client_send() or wherry_client_on_...() starts one, the client's thread; all callbacks run there, one at a time,
 // with no lock held.  They must not block; they may send, and must not call what waits (EARG).
-// wherry_client_close: no other call is under way or begins.  A client is of no use after fork() in the child.  It takes
-// four descriptors.
+// wherry_client_close: no other call is under way or begins.  After fork() the child must leave the client alone, and
+// not even close it: the parent's connection would go deaf.  It takes four descriptors.
 //
 // LOST CONNECTIONS.  The client connects anew by itself: at once, then after backoff_ms, doubling up to
 // backoff_max_ms, a little at random, for as long as it is open (unless `once`).  Requests that come meanwhile wait,
@@ -38,7 +38,8 @@
 //
 // TIMES are milliseconds.  Every function that can fail answers WHERRY_OK or a code of wherry/status.h:
 //   EARG      a URL, a name or msgpack that can't be sent; nothing was sent
-//   EAGAIN    no broker answered for as long as the call might take; it was not sent
+//   EAGAIN    no broker answered for as long as the call might take; it was not sent.  When opening, also: the process
+//             has no descriptors left
 //   ELIMIT    max_pending is reached: too much is under way; it was not sent
 //   ETIMEOUT  the time ran out; whether it ran is not known
 //   ESTALE    the connection ended before the answer came; whether it ran is not known
@@ -79,20 +80,24 @@ typedef struct wherry_error {
 	char text[488]; // for people
 } wherry_error;
 
-// [grows] All zero, but size, asks for the presets.  Strings are copied.
+// [grows] All zero, but size, asks for the presets; a size of 0 is EARG.  Strings are copied.
 typedef struct wherry_client_options {
 	uint32_t size;           // sizeof(wherry_client_options)
 	uint32_t tls_unverified; // 1: take any certificate (tests)
-	int64_t connect_ms;      // for connecting and greeting together; 0: 5,000; < 0: for ever
+	// For connecting and greeting together; 0: 5,000; < 0: for ever.  Not for looking up a host's name: that takes as
+	// long as the system's resolver does (resolv.conf), and calls and wherry_client_close() may take as long.
+	int64_t connect_ms;
 	int64_t call_ms;         // for each call until it is set otherwise; 0: 60,000; < 0: for ever
 	uint64_t max_frame;      // longest frame taken from the broker, bytes; 0: 1 GiB
-	uint64_t max_notes;      // bytes of notifications kept until they are asked for; 0: 64 MiB
+	uint64_t max_notes;      // bytes of notifications kept until they are asked for, 32 more for each; 0: 64 MiB
 	const char *tls_ca_file; // PEM, for tls+tcp: whom to trust; needed unless tls_unverified
 	uint32_t once; // 1: never connect again; whatever comes after the connection was lost ends with ESTALE
 	uint32_t reserved0;
 	int64_t backoff_ms;     // the first wait between attempts to connect, less a random part up to half; 0: 50
 	int64_t backoff_max_ms; // the longest; 0: 5,000
-	uint64_t max_pending;   // bytes of requests that are not answered yet, of all calls together; 0: 256 MiB
+	// Bytes of requests that are not answered yet, of all calls together, and about 200 more for each of
+	// wherry_client_send(); 0: 256 MiB.
+	uint64_t max_pending;
 	// Requests travel together in frames of so many bytes at most; 0: 256 KiB.  Not above the broker's max_frame.  Their
 	// answers share its max_answer; a blocking call that is refused for that is asked again, alone.
 	uint64_t frame_bytes;
@@ -129,10 +134,10 @@ WHERRY_API int wherry_client_open(
     const char *url, const wherry_client_options *options, wherry_client **client, wherry_error *error);
 
 // Ends the connection and frees the client; requests of wherry_client_send() that are not answered are, with ESHUTDOWN,
-// before it returns.  Not from a callback.  NULL does nothing.
+// before it returns.  NULL does nothing, nor does a call from a callback.
 WHERRY_API void wherry_client_close(wherry_client *client);
 
-// Sets how long a call may take from now on; < 0: for ever.
+// Sets how long a call may take from now on; 0: 60,000; < 0: for ever.
 WHERRY_API void wherry_client_set_timeout(wherry_client *client, int64_t call_ms);
 
 // Runs one command and waits for its answer.
@@ -215,8 +220,8 @@ typedef void (*wherry_heard)(void *arg, const wherry_note *note);
 WHERRY_API int wherry_client_on_note(wherry_client *client, wherry_heard heard, void *arg); // ENOMEM
 
 // Tells when the connection is lost (connected 0, `why` says why) and when there is one again (1, `why` NULL): the
-// moment to make anew what a session had.  Requests sent from within come before all that wait.  NULL: tells no more;
-// returns as wherry_client_on_note.
+// moment to make anew what a session had.  Requests sent from within come before all that wait.  A loss that was made
+// good before this was called is not told.  NULL: tells no more; returns as wherry_client_on_note.
 typedef void (*wherry_changed)(void *arg, int connected, const wherry_error *why);
 WHERRY_API int wherry_client_on_change(wherry_client *client, wherry_changed changed, void *arg); // ENOMEM
 

@@ -169,6 +169,21 @@ class Bench(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assertGreater(told["response"]["p50_us"], 4 * told["service"]["p50_us"])
 
+    def test_a_rate_counts_what_came_after_the_warm_up(self):
+        """What comes then was due before: there is a rate, and no time was measured."""
+        with Delay(self.broker.port, 0.05) as slow:
+            for output in ("json", "table"):
+                done = subprocess.run([WHERRY, "-u", slow.url, "-o", output, "bench", "--rate", "1000", "--seconds", "0.5",
+                                       "--warmup", "0.5", "--keys", "1", "--connections", "1", "--in-flight", "1"],
+                                      capture_output=True, text=True, timeout=WAIT_S, stdin=subprocess.DEVNULL)
+                self.assertEqual(done.returncode, 0)
+                if output == "table":
+                    self.assertRegex(done.stdout, r"response time( +-){6}   nothing was measured")
+                    continue
+                told = json.loads(done.stdout)
+                self.assertEqual((told["measured"], told["response"], told["service"]), (0, None, None))
+                self.assertGreater(told["rate"], 0)
+
     # --- what it finds, and what it leaves ---
 
     def test_a_lie_is_found(self):
@@ -224,6 +239,31 @@ class Bench(unittest.TestCase):
             self.expect_sums(told)
             self.assertEqual(self.calls("kv.get") - before, told["sent"])
             self.assertEqual(self.broker.call("kv.count"), 0)
+
+    def test_interrupted_while_it_looks_for_keys_it_removes_none(self):
+        self.broker.call("kv.set", "bench:009999999", "mine")
+        for workload in ("set", "incr", "get"):
+            before = self.calls("kv.exists")
+            with Started(self.broker.url, workload, "--keys", "10M") as bench:
+                await_true(lambda: self.calls("kv.exists") > before, "a look")
+                bench.process.send_signal(signal.SIGINT)
+                status, told, _ = bench.end()
+            self.assertEqual((status, told, self.broker.call("kv.get", "bench:009999999")),
+                             (-signal.SIGINT, None, "mine"))
+
+    def test_interrupted_while_it_connects(self):
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            with Started(f"tcp://127.0.0.1:{mute.getsockname()[1]}") as bench, mute.accept()[0]:
+                bench.process.send_signal(signal.SIGINT)
+                self.assertEqual(bench.end(), (-signal.SIGINT, None, ""))
+
+    def test_two_at_once(self):
+        with Started(self.broker.url, "incr", "--count", "5000", "--keys", "50", "--prefix", "a") as one, \
+                Started(self.broker.url, "mixed", "--count", "5000", "--keys", "50", "--prefix", "a0") as two:
+            for bench in (one, two):
+                status, told, errors = bench.end()
+                self.assertEqual((status, told["answered"], told["wrong"], told["differ"], errors), (0, 5000, 0, 0, ""))
+        self.assertEqual(self.broker.call("kv.count"), 0)
 
     def test_interrupted_while_it_fills_its_keys(self):
         with Started(self.broker.url, "--keys", "10M", "--seconds", "600") as bench:

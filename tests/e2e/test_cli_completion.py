@@ -9,8 +9,10 @@ import tempfile
 import time
 import unittest
 
+import terminal
 from servers import Wherryd, free_port
 from test_cli import BUILD, WHERRY, run
+from terminal import Terminal
 
 
 class Completion(unittest.TestCase):
@@ -111,6 +113,24 @@ class Completion(unittest.TestCase):
                       self.shell(["bash", "--norc", "-c"], "source <(wherry completion bash); complete -p wherry"))
 
     @unittest.skipUnless(shutil.which("zsh"), "no zsh")
+    @unittest.skipIf(terminal.missing, terminal.missing)
+    def test_bash_on_a_terminal(self):
+        environment = {"WHERRY_URL": self.broker.url, "PS1": "> ",
+                       "PATH": os.path.join(BUILD, "bin") + ":" + os.environ["PATH"]}
+        with Terminal(["bash", "--norc", "--noprofile", "-i"], env=environment) as shell:
+            shell.await_match("^> $|^>$|[$#] ?$")
+            shell.type('PS1="> "; source <(wherry completion bash); clear', "Enter")
+            shell.await_true(lambda: shell.rows() == [">"], "an empty screen")
+            shell.type("wherry kv.mg", "Tab")
+            shell.await_text("> wherry kv.mget")
+            shell.type("", "C-u")
+            shell.type("wherry kv.set k v --", "Tab", "Tab")
+            shell.await_text("--ttl-ms", "--keep-ttl", "--nx")
+            shell.type("ttl", "Tab")
+            shell.await_text("kv.set k v --ttl-ms")
+            shell.type("500", "Enter")  # a blank came with it
+            shell.await_match("^1$")
+
     def test_zsh(self):
         def offers(*words):
             quoted = " ".join("'" + word + "'" for word in words)

@@ -98,6 +98,8 @@ class Crash(unittest.TestCase):
     def test_what_the_linker_has_locked_for_ever_does_not_keep_it(self):
         """The names of functions are then missing, and nothing else."""
         broker = self.start()
+        if broker.sanitized() == "thread":
+            self.skipTest("the thread sanitizer holds signals back while another one is handled")
         lingers = os.path.join(broker.build, "tests", "modules", "lingers.so")
         waits = threading.Thread(target=self.assertRaises, args=(Exception, broker.call, "module.load", lingers))
         waits.start()

@@ -197,7 +197,7 @@ class Typing(InTerminal):
         screen.type("y", "Left", "BSpace", "Enter")
         screen.await_true(lambda: self.broker.call("kv.get", "long") == "x" * 3999 + "y", "the value")
         screen.paste("kv.set longer " + "x" * 33000 + "\n")
-        screen.await_text("Too long", "@FILE")
+        screen.await_text("Too long: at most 32768 characters a line, 1 MiB in all. @FILE takes a value from a file.\n")
         self.assertEqual(self.run_line(screen, "kv.get longer"), ["(nil)"])
 
     def test_control_c_drops_what_is_typed(self):

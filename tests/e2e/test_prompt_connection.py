@@ -167,6 +167,68 @@ class Connection(unittest.TestCase):
         screen = self.start("-u", "gopher://here")
         self.assertEqual(screen.await_end(), 2)
 
+    def test_control_c_while_it_connects(self):
+        mute = Mute(self.port)
+        self.addCleanup(mute.close)
+        screen = self.start()
+        screen.await_true(lambda: mute.taken, "the connection")
+        screen.type("", "C-c")
+        self.assertEqual(screen.await_end(), 75)
+        self.assertNotIn("no broker answers", screen.text())
+
+    def test_suspended_while_it_waits(self):
+        self.broker()
+        screen = Terminal(["bash", "--norc", "-i"], {"WHERRY_URL": self.url, "PS1": "shell$ "})
+        self.addCleanup(screen.close)
+        screen.type(f"{WHERRY} prompt", "Enter")
+        self.await_prompt(screen)
+
+        def flags():
+            return screen.tmux("display-message", "-p", "#{alternate_on} #{cursor_flag} #{wrap_flag}").strip()
+
+        for line, drawn in ((FOR_EVER, "0 1 1"), ("\\watch 0.2 sys.ping", "1 0 0"), (f"\\watch 1 {FOR_EVER}", "1 0 0")):
+            screen.type("", "C-l")
+            screen.await_true(lambda: screen.rows() == [self.prompt], "an empty screen")
+            screen.type(line, "Enter")
+            screen.await_true(lambda: flags() == drawn, "its screen")
+            screen.await_true(lambda: self.prompt != screen.rows()[-1], "the wait")
+            screen.type("", "C-z")
+            screen.await_text("Stopped")
+            self.assertEqual(flags(), "0 1 1")
+            screen.type("fg", "Enter")
+            screen.await_true(lambda: flags() == drawn, "its screen")
+            screen.type("", "C-c")
+            self.await_prompt(screen)
+        screen.type("", "C-d")
+        screen.await_true(lambda: screen.rows()[-1] == "shell$", "the shell")
+
+    def test_ctrl_z_gives_the_terminal_back_as_it_was(self):
+        self.broker()
+        screen = Terminal(["bash", "--norc", "-i"], {"WHERRY_URL": self.url, "PS1": "shell$ "})
+        self.addCleanup(screen.close)
+        # This shell changes nothing of the terminal by itself.
+        script = 'set -m; stty -a > before; "$0" prompt; stty -a > after; fg'
+        screen.type(f"exec sh -c '{script}' {WHERRY}", "Enter")
+        self.await_prompt(screen)
+        screen.type("sys.pi")
+        screen.await_text("sys.pi")
+        screen.type("", "C-z")
+        screen.await_true(lambda: screen.rows()[-1].endswith("sys.pi"), "the line")
+        screen.type("ng", "Enter")
+        screen.await_match("^PONG$")
+        before, after = (open(os.path.join(screen.dir, name)).read() for name in ("before", "after"))
+        self.assertEqual(before, after)
+
+    def test_ctrl_z_without_a_shell_stops_nothing(self):
+        self.broker()
+        screen = self.start()
+        self.await_prompt(screen)
+        screen.type("sys.pi")
+        screen.await_text("sys.pi")
+        screen.type("", "C-z")
+        screen.type("ng", "Enter")
+        screen.await_match("^PONG$")
+
     def test_not_a_terminal(self):
         self.broker()
         done = subprocess.run([WHERRY, "-u", self.url, "prompt"], stdin=subprocess.DEVNULL, capture_output=True,

@@ -158,6 +158,19 @@ class Plain(unittest.TestCase):
             self.assertIsNone(told["requests_s"])
             self.assertIn("requests             - /s", run("top", "--once", "--interval", "0.1", url=broker.url)[1])
 
+    def test_a_broker_that_does_not_say_who_it_is(self):
+        for before, now, rates in ((100, 105, (5, 7)), (100, 5, (None, 7))):
+            first = {"router": {"requests": before, "errors": 0}}
+            with Scripted({"router": {"requests": now, "errors": 7}}, {}, first) as broker:
+                told = json.loads(run("-o", "json", "top", "--once", "--interval", "0.1", url=broker.url)[1])
+                for name, rate in zip(("requests_s", "errors_s"), rates):
+                    if rate is None:
+                        self.assertIsNone(told[name])
+                    else:
+                        self.assertAlmostEqual(told[name] * told["seconds"], rate, delta=0.001)
+        with Scripted({}, {}) as broker:
+            self.assertIn("   pid -   up -   ", run("top", "--once", "--interval", "0.1", url=broker.url)[1])
+
     def test_nothing_the_broker_says_drives_the_terminal(self):
         evil = "\x1b]0;owned\x07\x1b[2J\x9b31m\nX"
         stats = {"commands": {evil: {"calls": 1}}, "namespaces": {evil: {"keys": 7}}, "router": evil}
@@ -290,13 +303,24 @@ class Live(unittest.TestCase):
                 screen.await_text("echoed")
 
     def test_stopped_and_continued(self):
-        screen = self.start("--interval", "0.2")
-        pid = self.top_pid(screen)
-        os.kill(pid, signal.SIGTSTP)
-        screen.await_true(lambda: self.ask(screen, "#{alternate_on}") == "0", "the shell's screen")
-        os.kill(pid, signal.SIGCONT)
-        screen.await_true(lambda: self.ask(screen, "#{alternate_on}") == "1", "its own screen")
+        screen = Terminal(["bash", "--norc", "-i"], {"WHERRY_URL": self.broker.url, "PS1": "shell$ "})
+        self.addCleanup(screen.close)
+        screen.type(f"{WHERRY} top --interval 0.2", "Enter")
         screen.await_text("q quit")
+        screen.type("", "C-z")
+        screen.await_text("Stopped")
+        self.assertEqual(self.ask(screen, "#{alternate_on} #{cursor_flag} #{wrap_flag}"), "0 1 1")
+        screen.type("fg", "Enter")
+        screen.await_text("q quit")
+        self.assertEqual(self.ask(screen, "#{alternate_on}"), "1")
+        screen.type("q")
+        screen.await_true(lambda: self.ask(screen, "#{alternate_on}") == "0", "the shell's screen")
+
+    def test_ctrl_z_without_a_shell_stops_nothing(self):
+        screen = self.start("--interval", "0.2")
+        screen.type("", "C-z")
+        # Keys of the moment in which it gave the terminal back are lost.
+        screen.await_true(lambda: (screen.type("+"), "every 0.2 s" not in screen.text())[1], "another interval")
         screen.type("q")
         self.expect_restored(screen, 0)
 
@@ -311,7 +335,7 @@ class Live(unittest.TestCase):
     def test_the_broker_is_lost_and_comes_back(self):
         broker = Wherryd(BUILD).start()
         self.addCleanup(lambda: broker.stop())
-        screen = self.start("--interval", "0.2", url=broker.url)
+        screen = self.start("--interval", "0.2", url=broker.url, columns=60, rows=16)
         broker.process.kill()
         broker.process.wait()
         screen.await_text("LOST, trying again")
@@ -319,6 +343,7 @@ class Live(unittest.TestCase):
         again = Again(broker).start()
         self.addCleanup(again.stop)
         screen.await_gone("LOST")
+        screen.resize(100, 16)
         screen.await_text(f"pid {again.process.pid} ")
         screen.type("q")
         self.expect_restored(screen, 0)

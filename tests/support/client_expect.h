@@ -142,6 +142,14 @@ static inline void pause_ms(long ms)
 	nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
+// The broker goes and comes back while its clients are silent, for longer than they trust a silent connection.
+static inline void restart_idle(struct place *p)
+{
+	place_end(p);
+	place_begin(p);
+	pause_ms(150);
+}
+
 // Waits until it holds; 20 s at most: fails the test.
 #define AWAIT(condition)                                      \
 	do {                                                  \

@@ -168,9 +168,10 @@ class Wherryd(Server):
         return self.call("sys.info")["memory"]
 
     def sanitized(self):
-        """Whether it was built with a sanitizer: then it is slow and large."""
+        """The sanitizers it was built with, "" without one: with one it is slow and large."""
         with open(os.path.join(self.build, "CMakeCache.txt")) as cache:
-            return any(line.startswith("WHERRY_SANITIZE:") and line.split("=", 1)[1].strip() for line in cache)
+            found = [line.split("=", 1)[1].strip() for line in cache if line.startswith("WHERRY_SANITIZE:")]
+        return found[0] if found else ""
 
     @property
     def url(self):

@@ -324,9 +324,11 @@ static void notifications_are_kept_for_later(void **state)
 
 static void notifications_that_are_lost_are_counted(void **state)
 {
+	enum { NOTE_COST = 32 };
 	(void)state;
 	struct liar l;
-	wherry_client_options options = {.size = sizeof(options), .max_notes = 7}; // two of three bytes
+	wherry_client_options options = {
+	    .size = sizeof(options), .max_notes = 2 * (NOTE_COST + 3)}; // of three bytes each
 	liar_start(&l, liar_greeting, notify_and_answer);
 	wherry_client *c = connect_with(l.place.url, &options);
 	expect_ask(c, "a.b", "true");

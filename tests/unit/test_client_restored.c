@@ -23,13 +23,6 @@ static void cut_close(struct cut *x)
 	place_leave(&x->place);
 }
 
-static void restart_idle(struct place *p)
-{
-	place_end(p);
-	place_begin(p);
-	pause_ms(150);
-}
-
 static void make_ns(struct place *p, const char *name)
 {
 	char line[64];

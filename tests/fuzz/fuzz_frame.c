@@ -250,6 +250,11 @@ enum frame_result router_turn_frame(struct router_turn *t, wherry_span header, w
 	return run(t->router, t->session, header, body, out);
 }
 
+void router_turn_pause(struct router_turn *t)
+{
+	REQUIRE(open_turn == t);
+}
+
 void router_turn_end(struct router_turn *t)
 {
 	REQUIRE(open_turn == t);

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import unittest
 
 from servers import Wherryd
@@ -29,6 +30,13 @@ class Reload(unittest.TestCase):
             self.addCleanup(client.kill)
             yield client
 
+    def await_clients(self, client):
+        """All are there, and have been answered."""
+        end = time.monotonic() + 60
+        while client.call("sys.stats")["wire"]["connections"] < CLIENTS + 1 or client.call("kv.count") < CLIENTS:
+            self.assertLess(time.monotonic(), end, "the clients do not come")
+            time.sleep(0.01)
+
     def finish(self, clients):
         for client in clients:
             out, _ = client.communicate(timeout=120)
@@ -44,6 +52,7 @@ class Reload(unittest.TestCase):
         with Wherryd() as broker, Client(broker.url, timeout=60) as client:
             reloads = 1000 if not broker.sanitized() else 100
             clients = list(self.start(broker))
+            self.await_clients(client)
             settled = (0, 0, 0)
             for number in range(reloads):
                 self.assertIs(client.call("module.reload", "kv"), True)

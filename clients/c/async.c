@@ -166,7 +166,7 @@ void async_tell(struct wherry_client *c)
 		first = next;
 	}
 	if (c->asynchronous == 0)
-		pthread_cond_broadcast(&c->roles);
+		pthread_cond_broadcast(&c->settled);
 }
 
 int wherry_client_settle(wherry_client *c, int64_t timeout_ms)
@@ -175,7 +175,7 @@ int wherry_client_settle(wherry_client *c, int64_t timeout_ms)
 	pthread_mutex_lock(&c->lock);
 	int status = on_own_thread(c) ? WHERRY_EARG : WHERRY_OK;
 	while (status == WHERRY_OK && c->asynchronous > 0)
-		if (!drive_wait_role(c, deadline) && c->asynchronous > 0)
+		if (!drive_wait_woken(c, &c->settled, deadline) && c->asynchronous > 0)
 			status = WHERRY_ETIMEOUT;
 	pthread_mutex_unlock(&c->lock);
 	return status;

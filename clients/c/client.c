@@ -52,6 +52,7 @@ static struct wherry_client *client_new(void)
 	}
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->roles, NULL);
+	pthread_cond_init(&c->settled, NULL);
 	c->bound = NO_DEADLINE;
 	c->last_note = &c->first_note;
 	c->last_done = &c->done;
@@ -118,6 +119,7 @@ void wherry_client_close(wherry_client *c)
 	bytes_free(&c->link.out);
 	bytes_free(&c->verbs);
 	pthread_cond_destroy(&c->roles);
+	pthread_cond_destroy(&c->settled);
 	pthread_mutex_destroy(&c->lock);
 	waits_close(&c->waits);
 	free(c->url);

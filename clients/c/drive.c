@@ -129,7 +129,7 @@ static void step(struct wherry_client *c, int64_t until)
 }
 
 // Both of monotonic time.
-static bool wait_woken(struct wherry_client *c, pthread_cond_t *cond, int64_t deadline)
+bool drive_wait_woken(struct wherry_client *c, pthread_cond_t *cond, int64_t deadline)
 {
 	if (deadline == NO_DEADLINE)
 		return pthread_cond_wait(cond, &c->lock) == 0;
@@ -168,18 +168,13 @@ bool drive_until(struct wherry_client *c, struct waiter *w, int64_t deadline)
 	bool in_time = true;
 	while (!w->ended && in_time) {
 		if (c->driven || c->thread_state != THREAD_NONE) {
-			in_time = wait_woken(c, &w->wake, deadline);
+			in_time = drive_wait_woken(c, &w->wake, deadline);
 			continue;
 		}
 		step(c, deadline);
 		in_time = w->ended || deadline == NO_DEADLINE || monotonic_ms() < deadline;
 	}
 	return w->ended;
-}
-
-bool drive_wait_role(struct wherry_client *c, int64_t deadline)
-{
-	return wait_woken(c, &c->roles, deadline);
 }
 
 // Whoever says nothing for a while may have gone: better found out now than after something was sent.

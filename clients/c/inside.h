@@ -149,8 +149,9 @@ struct wherry_client {
 	size_t frame_bytes;
 	struct waits waits;
 
-	pthread_mutex_t lock; // guards all below
-	pthread_cond_t roles; // a role was laid down, a callback has returned
+	pthread_mutex_t lock;   // guards all below
+	pthread_cond_t roles;   // a role was laid down, a callback has returned
+	pthread_cond_t settled; // no asynchronous request is left
 	int64_t call_ms;
 	struct link link;
 	struct list pending, sent;
@@ -237,7 +238,8 @@ void drive_begin(struct wherry_client *);                                    // 
 void drive(struct wherry_client *, int64_t until);                           // one step, in the role
 unsigned drive_wait(struct wherry_client *, unsigned wanted, int64_t until); // the driver's, as transport_wait()
 void drive_wake(struct wherry_client *);                                     // the driver, if it waits
-bool drive_wait_role(struct wherry_client *, int64_t deadline);              // for `roles`; false: the time ran out
+// For `roles` or `settled`; false: the time ran out.
+bool drive_wait_woken(struct wherry_client *, pthread_cond_t *, int64_t deadline);
 void waiter_add(struct wherry_client *, struct waiter *);
 void waiter_remove(struct wherry_client *, struct waiter *); // hands the role on
 // Waits until waiter->ended, driving if nobody does; false: the time ran out.

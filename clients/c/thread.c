@@ -66,7 +66,7 @@ static void *run(void *arg)
 	struct wherry_client *c = arg;
 	pthread_mutex_lock(&c->lock);
 	while (c->driven)
-		drive_wait_role(c, NO_DEADLINE);
+		pthread_cond_wait(&c->roles, &c->lock);
 	drive_begin(c);
 	c->thread_state = THREAD_RUNS;
 	pthread_cond_broadcast(&c->roles);
@@ -99,7 +99,7 @@ static int create(struct wherry_client *c)
 int thread_start(struct wherry_client *c)
 {
 	while (c->thread_state == THREAD_WANTED)
-		drive_wait_role(c, NO_DEADLINE);
+		pthread_cond_wait(&c->roles, &c->lock);
 	if (c->thread_state == THREAD_RUNS)
 		return WHERRY_OK;
 	c->thread_state = THREAD_WANTED;
@@ -111,7 +111,7 @@ int thread_start(struct wherry_client *c)
 	}
 	drive_wake(c);
 	while (c->thread_state == THREAD_WANTED)
-		drive_wait_role(c, NO_DEADLINE);
+		pthread_cond_wait(&c->roles, &c->lock);
 	return WHERRY_OK;
 }
 
@@ -135,7 +135,7 @@ static void await_told(struct wherry_client *c, enum telling telling)
 	if (on_own_thread(c))
 		return;
 	while (c->telling == telling && c->told == told)
-		drive_wait_role(c, NO_DEADLINE);
+		pthread_cond_wait(&c->roles, &c->lock);
 }
 
 int wherry_client_on_note(wherry_client *c, wherry_heard heard, void *arg)

@@ -29,6 +29,8 @@ struct caller {
 	double seconds;
 	wherry_client *client;
 	uint64_t random, begin, end;
+	uint64_t answers;
+	bool over;
 	struct histogram times;
 };
 
@@ -108,8 +110,9 @@ static int ask(struct caller *c, wherry_client *client, uint8_t *params, size_t 
 static void print_times(const struct caller *c, uint64_t began)
 {
 	double seconds = (double)(now_ns() - began) / 1e9;
+	uint64_t count = c->answers > 0 ? c->answers : c->times.count;
 	printf("{\"requests\": %llu, \"per_second\": %.0f, \"p50_us\": %.2f, \"p99_us\": %.2f, \"max_us\": %.2f}\n",
-	    (unsigned long long)c->times.count, (double)c->times.count / seconds, histogram_us(&c->times, 0.5),
+	    (unsigned long long)count, (double)count / seconds, histogram_us(&c->times, 0.5),
 	    histogram_us(&c->times, 0.99), (double)c->times.max / 1000);
 }
 
@@ -133,8 +136,10 @@ static void call_on_and_on(struct caller *c)
 
 // --- many in flight -----------------------------------------------------------------------------------------------------
 
+// One of a fleet looks at the clock, as load.c does once a frame; a look each would be a tenth of the work.
 struct flight {
 	struct caller *caller;
+	bool timed;
 	uint64_t sent_at;
 	uint8_t params[PARAMS_ROOM];
 	size_t len;
@@ -146,7 +151,8 @@ static void send_one(struct flight *f)
 {
 	struct caller *c = f->caller;
 	put_key(c, f->params);
-	f->sent_at = now_ns();
+	if (f->timed)
+		f->sent_at = now_ns();
 	wherry_request request = {
 	    .size = sizeof(request), .method = c->method, .params = f->params, .params_len = f->len};
 	int status = wherry_client_send(c->client, &request, answered, f);
@@ -157,10 +163,15 @@ static void send_one(struct flight *f)
 static void answered(void *arg, const wherry_reply *reply)
 {
 	struct flight *f = arg;
-	check(f->caller, f->params, reply);
-	uint64_t now = now_ns();
-	histogram_add(&f->caller->times, now - f->sent_at);
-	if (now < f->caller->end)
+	struct caller *c = f->caller;
+	check(c, f->params, reply);
+	c->answers++;
+	if (f->timed) {
+		uint64_t now = now_ns();
+		histogram_add(&c->times, now - f->sent_at);
+		c->over = now >= c->end;
+	}
+	if (!c->over)
 		send_one(f);
 }
 
@@ -184,6 +195,7 @@ static void send_on_and_on(struct caller *c)
 	struct fleet fleet = {c, calloc(c->in_flight, sizeof(*fleet.flights))};
 	for (unsigned i = 0; i < c->in_flight; i++) {
 		fleet.flights[i].caller = c;
+		fleet.flights[i].timed = i == 0;
 		fleet.flights[i].len = make_params(c, fleet.flights[i].params);
 	}
 	struct flight *first = &fleet.flights[0];

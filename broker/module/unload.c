@@ -15,7 +15,7 @@
 #include "module/instance.h"
 #include "module/roster.h"
 
-enum { BURIED_KEPT = 16 };
+enum { BURIED_KEPT = 128 };
 
 static void set_state(struct modules *ms, struct module *m, const char *state)
 {

@@ -68,9 +68,9 @@ class Reload(unittest.TestCase):
             self.assertEqual(client.call("module.show", "kv")["reloads"], reloads)
             self.assertEqual(dict(client.call("kv.getall")), dict(self.acknowledged(results)))
             self.assertNotIn("module leaked", broker.read_log())
-            self.assertLessEqual(after[0], settled[0] + 10)
             self.assertLessEqual(after[1], settled[1])
-            if not broker.sanitized():
+            if not broker.sanitized():  # with one there are too few reloads to have settled
+                self.assertLessEqual(after[0], settled[0] + 10)
                 self.assertLess(after[2], settled[2] + 8 * MIB)
 
 

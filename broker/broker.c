@@ -131,13 +131,17 @@ static int open_store(struct opening *o)
 static int open_router(struct opening *o)
 {
 	wherry_broker *b = o->b;
+	int status = bus_open(&b->bus, &b->bus_limits);
+	if (status != WHERRY_OK)
+		return fail(o, status, "the bus can't be opened: %s", status_text(status));
 	struct router_config config = {.store = b->store,
 	    .timers = b->timers,
 	    .log = &b->log,
 	    .clock = &b->clock,
 	    .limits = &b->router_limits,
-	    .hooks = {on_session_ended, on_publish, b}};
-	int status = router_open(&b->router, &config);
+	    .hooks = {on_session_ended, on_publish, b},
+	    .bus = b->bus};
+	status = router_open(&b->router, &config);
 	if (status == WHERRY_OK)
 		status = control_open(&b->control);
 	return status == WHERRY_OK ? status : fail(o, status, "the router can't be opened: %s", status_text(status));
@@ -343,6 +347,8 @@ static void close_parts(wherry_broker *b)
 		control_close(b->control);
 	if (b->router != NULL)
 		router_close(b->router);
+	if (b->bus != NULL)
+		bus_close(b->bus);
 	if (b->store != NULL)
 		store_close(b->store);
 	if (b->timers != NULL)

@@ -21,12 +21,14 @@ struct wherry_broker {
 	struct logger log;
 	struct timers *timers;
 	struct store *store;
+	struct bus *bus;
 	struct router *router;
 	struct modules *modules;
 	struct server *server;
 	struct control *control;
 	struct router_limits router_limits;
 	struct wire_limits wire_limits;
+	struct bus_limits bus_limits;
 	struct option_value *options; // broker_options order
 	wherry_config *config;        // own copy
 	char **urls;

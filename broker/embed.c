@@ -50,7 +50,7 @@ static void gone(struct session *s)
 	mem_free(e);
 }
 
-static const struct session_ops embed_ops = {deliver, close_session, gone};
+static const struct session_ops embed_ops = {deliver, close_session, gone, NULL};
 
 int wherry_session_open(wherry_broker *b, wherry_session **out)
 {

@@ -1,6 +1,7 @@
 // The built-in module "session": what a client says and asks about its own session.
 
 #include "broker.h"
+#include "bus/bus.h"
 #include "builtin/describe.h"
 #include "builtin/quote.h"
 #include "builtin/rows.h"
@@ -111,6 +112,68 @@ static int32_t run_use(void *self, wherry_call *call)
 	return WHERRY_OK;
 }
 
+// --- what it subscribed to ----------------------------------------------------------------------------------------------
+
+enum { FETCH_MAX, FETCH_MAX_BYTES, FETCH_WAIT_MS };
+enum { FETCH_MESSAGES = 1024, FETCH_BYTES = 1 << 20 };
+
+// At least one, or an answer that is too large would lose what was taken.
+static int64_t chosen(const wherry_value *option, int64_t preset, int64_t most)
+{
+	int64_t wanted = option->kind == WHERRY_ABSENT ? preset : option->as.i;
+	return wanted < 1 ? 1 : wanted < most ? wanted : most;
+}
+
+static bool take(const wherry_broker *b, wherry_call *call, struct outbox *o)
+{
+	struct buffer bytes = {0};
+	int64_t room = atomic_load(&b->router_limits.answer_bytes) / 2;
+	int64_t messages = chosen(&call->args[FETCH_MAX], FETCH_MESSAGES, INT32_MAX);
+	int64_t most = chosen(&call->args[FETCH_MAX_BYTES], FETCH_BYTES, room);
+	struct outbox_taken taken = outbox_take(o, OUTBOX_FETCHED, (uint32_t)messages, (size_t)most, &bytes);
+	if (taken.deliveries > 0) {
+		pack_array(call->reply, taken.deliveries);
+		pack_raw(call->reply, buffer_span(&bytes));
+	}
+	buffer_free(&bytes);
+	return taken.deliveries > 0;
+}
+
+// One fetch waits at a time: a later one ends the one before.  What comes between the look and the wait wakes it too.
+static int32_t wait_for_some(const wherry_broker *b, wherry_call *call, struct outbox *o)
+{
+	struct session *s = session_of(call);
+	uint64_t ticket;
+	int32_t status = call_keys.park(call, call->args[FETCH_WAIT_MS].as.i, &ticket);
+	if (status != WHERRY_OK)
+		return status;
+	uint64_t before = atomic_exchange(&s->fetch, ticket);
+	if (before != 0)
+		router_wake(b->router, before);
+	return take(b, call, o) ? WHERRY_OK : WHERRY_PARKED;
+}
+
+static int32_t run_fetch(void *self, wherry_call *call)
+{
+	const wherry_broker *b = self;
+	struct session *s = session_of(call);
+	if (s == NULL)
+		return no_session(call);
+	struct outbox *o = session_outbox_opened(s);
+	if (s->ops->ready != NULL)
+		return call_fail(call, WHERRY_EUNSUPPORTED, "messages are pushed to this connection as they come");
+	if (o == NULL || !outbox_subscribes(o))
+		return call_fail(
+		    call, WHERRY_ESTALE, "this session has no subscription: subscribe, also after each new connection");
+	if (take(b, call, o))
+		return WHERRY_OK;
+	const wherry_value *wait = &call->args[FETCH_WAIT_MS];
+	if (call->why == WHERRY_WHY_FIRST && wait->kind != WHERRY_ABSENT && wait->as.i != 0)
+		return wait_for_some(b, call, o);
+	pack_array(call->reply, 0);
+	return WHERRY_OK;
+}
+
 static int32_t run_close(void *self, wherry_call *call)
 {
 	(void)self;
@@ -132,6 +195,13 @@ static const wherry_arg use_args[] = {
     ARG("name", WHERRY_TEXT, 0, "a namespace of ns.list"),
 };
 
+static const wherry_arg fetch_args[] = {
+    ARG("max", WHERRY_INT, WHERRY_ARG_OPTION, "messages at most; 1024"),
+    ARG("max_bytes", WHERRY_INT, WHERRY_ARG_OPTION, "bytes at most, but at least one message; 1 MiB"),
+    ARG("wait_ms", WHERRY_INT, WHERRY_ARG_OPTION,
+	"how long to wait for the first message; 0, the preset: not at all; negative: as long as may be"),
+};
+
 static const wherry_command commands[] = {
     COMMAND_ARGS("session.hello", "session", 0, run_hello, hello_args,
 	"Introduces the client.  Answers a map: session (its id), server, version (of the broker), "
@@ -145,6 +215,11 @@ static const wherry_command commands[] = {
 	"(how many of its requests wait)."),
     COMMAND_ARGS("session.use", "session", 0, run_use, use_args,
 	"The session's requests go to this namespace from now on; answers true.  ENOKEY: no such namespace."),
+    COMMAND_ARGS("session.fetch", "session", WHERRY_CMD_PARKS, run_fetch, fetch_args,
+	"What the session's subscriptions got, for a client that can't be pushed to (REQ): an array of [method, "
+	"params] as "
+	"they would be pushed, empty if nothing came.  A second one ends the one that waits.  ESTALE: no "
+	"subscription."),
     COMMAND("session.close", "session", 0, run_close,
 	"Answers true, then ends the session: its connection is closed once all answers have left."),
 };

@@ -68,6 +68,8 @@ struct outbox_taken {
 // Appends deliveries, oldest first, until `messages` or `bytes` is reached; at least one message, if there is one.
 struct outbox_taken outbox_take(struct outbox *, enum outbox_form, uint32_t messages, size_t bytes, struct buffer *out);
 
+bool outbox_subscribes(struct outbox *); // it has a subscription
+
 struct subscription_view {
 	uint64_t id, pending, bytes, delivered, dropped;
 	wherry_span filter, group;

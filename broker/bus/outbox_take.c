@@ -129,6 +129,14 @@ struct outbox_taken outbox_take(
 	return t.taken;
 }
 
+bool outbox_subscribes(struct outbox *o)
+{
+	pthread_mutex_lock(&o->lock);
+	bool has = o->subscriptions != NULL;
+	pthread_mutex_unlock(&o->lock);
+	return has;
+}
+
 void outbox_each(struct outbox *o, void (*each)(void *arg, const struct subscription_view *), void *arg)
 {
 	pthread_mutex_lock(&o->lock);

@@ -25,7 +25,7 @@ static void no_end(struct session *s)
 	(void)s;
 }
 
-static const struct session_ops ops = {deliver, no_close, no_end};
+static const struct session_ops ops = {deliver, no_close, no_end, NULL};
 
 void session_begin(struct world *w)
 {

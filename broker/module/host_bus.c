@@ -77,7 +77,11 @@ static int32_t publish(
 	if (topic_fault(topic) != NULL || !is_one_value(payload) ||
 	    (headers.len > 0 && (!is_one_value(headers) || !is_map(headers))))
 		return WHERRY_EARG;
-	uint64_t reached = modules_heard(o->modules, topic, payload, headers);
+	struct router *router = o->modules->config.router;
+	uint64_t reached = router_bus(router) != NULL ? bus_publish(router_bus(router), topic, payload, headers) : 0;
+	reached += modules_heard(o->modules, topic, payload, headers);
+	if (router_running() == NULL) // else what else the turn publishes travels with it
+		router_flush(router);
 	if (receivers != NULL)
 		*receivers = reached;
 	return WHERRY_OK;

@@ -1,7 +1,8 @@
 // What the files of run/ share and nobody else sees.
 //
 // LOCKS, in the order they may be taken (a later one while holding an earlier one):
-//   the store's stripes -> park_lock -> exchange.lock;   held_lock, session_lock, runner.lock: alone, or last
+//   the store's stripes -> park_lock -> exchange.lock;   the stripes -> held_lock -> the bus's;
+//   session_lock, runner.lock: alone, or last
 // No lock is held while a command runs, but the stripes of its keys; none while an answer is delivered.
 
 #ifndef RUN_INSIDE_H
@@ -257,7 +258,7 @@ struct router {
 	pthread_mutex_t held_lock;
 	struct exchange *held_first, *held_last; // gates about rising
 	struct held_emit *emits_first, *emits_last;
-	atomic_uint held_count;
+	atomic_uint held_count, emit_count;
 
 	struct runner runner;
 	pthread_mutex_t worker_lock;
@@ -362,7 +363,9 @@ void exchange_done(
 void answers_release(struct router *, uint64_t lsn, bool failed); // the held ones that may go now
 
 // emit.c
-void emits_publish(struct router *, struct worker *, uint64_t gate); // now, or when durable
+// Of a commit whose stripes are still held: true, if they are published.  Else, when what they tell of is durable.
+bool emits_commit(struct router *, struct worker *, uint64_t gate);
+void emits_finish(struct router *, struct worker *, uint64_t gate, bool published); // no stripe is held any more
 void emits_release(struct router *, uint64_t lsn, bool failed);
 
 // parked.c: the queues themselves.  All under park_lock.

@@ -287,6 +287,7 @@ enum frame_result router_frame(
 	router_turn_begin(&turn, r, s);
 	enum frame_result result = router_turn_frame(&turn, header, body, out);
 	router_turn_end(&turn);
+	router_flush(r);
 	return result;
 }
 
@@ -313,6 +314,13 @@ void run_internal(struct router *r, uint32_t ns, wherry_span request, struct buf
 	}
 	grace_leave(&r->grace, token);
 	park_run_ready(r);
+	router_flush(r);
+}
+
+void router_flush(struct router *r)
+{
+	if (r->config.bus != NULL)
+		bus_flush(r->config.bus);
 }
 
 // --- the commands in force --------------------------------------------------------------------------------------------
@@ -337,6 +345,7 @@ void router_publish(struct router *r, struct command_table *table)
 	command_table_adopt(table, atomic_load(&r->table));
 	struct command_table *old = atomic_exchange(&r->table, table);
 	park_retarget(r, table);
+	router_flush(r);
 	grace_wait(&r->grace);
 	command_table_free(old);
 }
@@ -412,6 +421,7 @@ void router_durable(struct router *r, uint64_t lsn, bool failed)
 {
 	emits_release(r, lsn, failed);
 	answers_release(r, lsn, failed);
+	router_flush(r);
 }
 
 void router_read_stats(struct router *r, struct router_stats *out)
@@ -429,6 +439,11 @@ void router_read_stats(struct router *r, struct router_stats *out)
 struct store *router_store(struct router *r)
 {
 	return r->config.store;
+}
+
+struct bus *router_bus(struct router *r)
+{
+	return r->config.bus;
 }
 
 const struct logger *router_log(struct router *r)

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/timer.h"
+#include "bus/bus.h"
 #include "codec/cursor.h"
 #include "run/command.h"
 #include "run/session.h"
@@ -28,7 +29,8 @@ struct router_limits {
 
 struct router_hooks {
 	void (*session_ended)(void *arg, uint64_t session); // tells the modules; a worker thread
-	void (*publish)(void *arg, wherry_span topic, wherry_span payload, wherry_span headers); // after the commit
+	// To listeners in the broker, after the commit; what is subscribed got it before.
+	void (*publish)(void *arg, wherry_span topic, wherry_span payload, wherry_span headers);
 	void *arg;
 };
 
@@ -39,6 +41,7 @@ struct router_config {
 	const struct clock *clock;
 	const struct router_limits *limits;
 	struct router_hooks hooks;
+	struct bus *bus; // NULL: nothing can be subscribed
 };
 
 int router_open(struct router **, const struct router_config *);
@@ -91,6 +94,8 @@ enum frame_result router_turn_frame(struct router_turn *, wherry_span header, wh
 // Something that takes time was done between two frames: none of them is charged with it.
 void router_turn_pause(struct router_turn *);
 void router_turn_end(struct router_turn *);
+// What was published is on its way.  After the answers of a turn have left: who publishes need not wait for all to be sent.
+void router_flush(struct router *);
 
 // Runs one request object as the broker itself, soon, on a worker: wherry_host.submit, alarms, timers.  Copies it.
 // An INTERNAL command is allowed.  ENOMEM, EARG (not a request), ESHUTDOWN.
@@ -111,6 +116,7 @@ struct router_stats {
 void router_read_stats(struct router *, struct router_stats *);
 
 struct store *router_store(struct router *);
+struct bus *router_bus(struct router *);
 const struct logger *router_log(struct router *);
 const struct clock *router_clock(struct router *);
 

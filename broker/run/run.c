@@ -15,7 +15,8 @@ struct attempt {
 	uint32_t why;
 	const char *text; // of a failure that the router found
 	bool ends_row;
-	uint64_t done; // ticks, if it ends its row
+	uint64_t done;  // ticks, if it ends its row
+	bool published; // what it emitted
 };
 
 static int declare_keys(struct attempt *a)
@@ -103,6 +104,13 @@ static int check_answer(struct attempt *a)
 	return WHERRY_OK;
 }
 
+// What the request waits for before anybody may know of it.
+static uint64_t gate_of(const struct attempt *a)
+{
+	uint64_t gate = txn_gate(a->as->worker->txn);
+	return gate > a->call.gate ? gate : a->call.gate;
+}
+
 static int commit(struct attempt *a)
 {
 	uint64_t lsn = 0;
@@ -111,6 +119,8 @@ static int commit(struct attempt *a)
 	if (status != WHERRY_OK)
 		return status;
 	pack_patch_revisions(&a->call.out, lsn);
+	if (w->emits.len > 0)
+		a->published = emits_commit(a->as->router, w, gate_of(a));
 	if (w->signal_count > 0) // before the stripes are free: whoever comes next queues behind those that are woken
 		park_signals(a->as->router, w);
 	return WHERRY_OK;
@@ -166,8 +176,7 @@ static int run_once(struct attempt *a)
 		status = run_locked(a);
 	if (status != WHERRY_OK)
 		txn_rollback(w->txn, 0);
-	uint64_t gate = txn_gate(w->txn);
-	a->gate = gate > a->call.gate ? gate : a->call.gate;
+	a->gate = gate_of(a);
 	if (a->ends_row)
 		a->done = ticks_now(); // before the unlock, which waits for all before it anyway
 	txn_unlock(w->txn);
@@ -249,7 +258,7 @@ static enum run_result finish(struct attempt *a, size_t from, int status)
 	else
 		mark(as, request, from, a->gate);
 	if (as->worker->emits.len > 0) {
-		emits_publish(as->router, as->worker, a->gate);
+		emits_finish(as->router, as->worker, a->gate, a->published);
 		a->done = 0;
 	}
 	return RUN_ANSWERED;

@@ -78,6 +78,7 @@ static void drain_ready(struct router *r)
 	r->runner.drain_ready = false; // set again, should it not come to an end
 	pthread_mutex_unlock(&r->runner.lock);
 	park_run_ready(r);
+	router_flush(r);
 	pthread_mutex_lock(&r->runner.lock);
 }
 

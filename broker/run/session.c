@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "bus/bus.h"
 #include "run/inside.h"
 
 static struct session **bucket(struct router *r, uint64_t id)
@@ -19,6 +20,8 @@ void session_open(struct router *r, struct session *s, const struct session_ops 
 	atomic_init(&s->ns, STORE_NS_DEFAULT);
 	atomic_init(&s->parked, 1); // 1 while it is open: whoever takes it to 0 tells the modules
 	atomic_init(&s->ended, false);
+	atomic_init(&s->outbox, NULL);
+	atomic_init(&s->fetch, 0);
 	s->since_ms = clock_unix_ms(r->config.clock);
 	pthread_mutex_lock(&r->session_lock);
 	s->id = ++r->next_session;
@@ -44,8 +47,54 @@ static void unlist(struct router *r, struct session *s)
 
 void session_unpark(struct router *r, struct session *s)
 {
-	if (atomic_fetch_sub(&s->parked, 1) == 1 && r->config.hooks.session_ended != NULL)
+	if (atomic_fetch_sub(&s->parked, 1) != 1)
+		return;
+	if (session_outbox_opened(s) != NULL)
+		outbox_close(session_outbox_opened(s)); // it holds the session until its last message is forgotten
+	if (r->config.hooks.session_ended != NULL)
 		r->config.hooks.session_ended(r->config.hooks.arg, s->id);
+}
+
+// --- its outbox -------------------------------------------------------------------------------------------------------
+
+static void outbox_ready(void *peer)
+{
+	struct session *s = peer;
+	if (s->ops->ready != NULL) {
+		s->ops->ready(s);
+		return;
+	}
+	uint64_t ticket = atomic_exchange(&s->fetch, 0);
+	if (ticket != 0)
+		router_wake(s->router, ticket); // ESTALE: it has just been answered otherwise
+}
+
+static void outbox_overflow(void *peer)
+{
+	struct session *s = peer;
+	s->ops->close(s, "a subscription is full, and asked for that");
+}
+
+static void outbox_gone(void *peer)
+{
+	session_drop(peer);
+}
+
+static const struct outbox_ops outbox_ops = {outbox_ready, outbox_overflow, outbox_gone};
+
+// Requests of a session may run at once, parked ones beside the connection's own: the first outbox stays.
+struct outbox *session_outbox(struct session *s)
+{
+	struct outbox *o = session_outbox_opened(s), *mine;
+	if (o != NULL || s->router->config.bus == NULL)
+		return o;
+	if (outbox_open(s->router->config.bus, &outbox_ops, s, &mine) != WHERRY_OK)
+		return NULL;
+	session_hold(s);
+	if (atomic_compare_exchange_strong(&s->outbox, &o, mine))
+		return mine;
+	outbox_close(mine);
+	return o;
 }
 
 void session_end(struct router *r, struct session *s)

@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 
+struct outbox;
 struct router;
 struct session;
 
@@ -25,6 +26,9 @@ struct session_ops {
 	int (*deliver)(struct session *, wherry_span header, struct buffer *frame);
 	void (*close)(struct session *, const char *why); // session.close: after pending answers have left.  Any thread
 	void (*gone)(struct session *);                   // the last reference is dropped: free the memory
+	// Its outbox has something: take it (session_outbox_opened).  Not again before all was taken.  Any thread; no lock
+	// is held.  NULL: a session that is not pushed to; it fetches.
+	void (*ready)(struct session *);
 };
 
 struct session {
@@ -33,8 +37,10 @@ struct session {
 	bool duplex; // answers leave as they are ready and are matched by id; may be pushed to
 	_Atomic uint32_t ns;
 	struct router *router;
-	atomic_uint parked;     // requests of it that wait now, and 1 while it is open
-	struct parked *waiting; // its parked requests, under the router's park lock
+	atomic_uint parked;              // requests of it that wait now, and 1 while it is open
+	struct parked *waiting;          // its parked requests, under the router's park lock
+	_Atomic(struct outbox *) outbox; // what it subscribed to; NULL: nothing yet
+	atomic_uint_fast64_t fetch;      // ticket of the session.fetch that waits; 0: none does
 	atomic_bool ended;
 	const struct session_ops *ops;
 	void *peer;                  // the ops' own
@@ -53,7 +59,19 @@ static inline void session_hold(struct session *s)
 {
 	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
 }
+// The outbox of a session that a request runs for, opened at first.  It ends with the session, after its last request.
+// NULL: no memory.
+struct outbox *session_outbox(struct session *);
+static inline struct outbox *session_outbox_opened(struct session *s) // NULL: none yet
+{
+	return atomic_load_explicit(&s->outbox, memory_order_acquire);
+}
 void session_drop(struct session *);
+// Whether something of it runs or waits beside its connection: whoever does holds it, and its outbox does, too.
+static inline bool session_is_busy(struct session *s)
+{
+	return atomic_load(&s->refs) > (session_outbox_opened(s) != NULL ? 2u : 1u);
+}
 struct session *session_find(struct router *, uint64_t id);                // held; NULL
 void session_hello(struct router *, struct session *, wherry_span client); // what the client calls itself
 void session_each(struct router *, void (*each)(void *arg, const struct session *), void *arg); // under the lock

@@ -43,7 +43,7 @@ static bool is_stalled(const struct conn *c, int64_t now, int64_t *due)
 	return limit > 0 && since > 0 && past(since, limit, now, due);
 }
 
-// Not while it waits for an answer, nor while it is not read from: then it can't be heard.
+// Not while it waits for an answer or has subscribed, nor while it is not read from: then it can't be heard.
 static bool is_idle(struct conn *c, int64_t now, int64_t *due)
 {
 	int64_t limit = limit_of(&c->server->config.limits->idle_ms);
@@ -215,7 +215,7 @@ bool conn_is_quiet(struct conn *c)
 	pthread_mutex_lock(&c->lock);
 	bool quiet = c->input != INPUT_TURN && !c->sending_now && c->pending.len == 0;
 	pthread_mutex_unlock(&c->lock);
-	return quiet && (!atomic_load(&c->greeted) || atomic_load(&c->session.refs) == 1);
+	return quiet && (!atomic_load(&c->greeted) || !session_is_busy(&c->session));
 }
 
 int conn_goodbye(struct conn *c)

@@ -57,7 +57,8 @@ static int greet(struct conn *c, struct workspace *ws)
 	buffer_append(&ws->answers, hello, sizeof(hello));
 	stream_remote(c->stream, c->session.remote, sizeof(c->session.remote));
 	conn_hold(c);
-	session_open(server_of(c)->config.router, &c->session, &conn_ops, c, c->form.peer != SP_REQ);
+	bool duplex = c->form.peer != SP_REQ;
+	session_open(server_of(c)->config.router, &c->session, duplex ? &conn_ops : &conn_fetching_ops, c, duplex);
 	atomic_store(&c->greeted, true);
 	return WHERRY_OK;
 }
@@ -335,6 +336,7 @@ static enum turn take_turn(struct conn *c, struct workspace *ws, bool full)
 	atomic_store_explicit(&c->heard_ms, timers_now(server_of(c)->config.timers), memory_order_relaxed);
 	enum turn next = run_input(c, ws, full);
 	conn_send(c, &ws->answers);
+	router_flush(server_of(c)->config.router);
 	count_turn(c, ws);
 	c->slow = clock_ticks_ns(&clock_system) - ws->began_ns < SLOW_NS ? 0 : c->slow + 1;
 	if (next != TURN_ARM)

@@ -2,6 +2,7 @@
 // from the thread that made it; what the kernel has no room for is left to a posted send.
 
 #include "base/mem.h"
+#include "bus/bus.h"
 #include "wherry/status.h"
 #include "wire/inside.h"
 
@@ -82,27 +83,55 @@ static void give_up(struct conn *c)
 	pthread_mutex_unlock(&c->lock);
 }
 
+enum to_send { NOTHING, FRAMES, DELIVERIES };
+
 // What came meanwhile becomes what is sent; if nothing did, the role is laid down.
-static bool take_pending(struct conn *c)
+static enum to_send take_pending(struct conn *c)
 {
 	buffer_trim(&c->sending, KEPT_ROOM);
 	c->sent = 0;
 	pthread_mutex_lock(&c->lock);
-	bool more = c->pending.len > 0;
+	enum to_send next = c->pending.len > 0 ? FRAMES : c->has_deliveries ? DELIVERIES : NOTHING;
 	bool resume = may_resume(c);
-	if (more)
+	if (next == FRAMES)
 		swap(&c->sending, &c->pending);
-	c->sending_now = more;
+	c->sending_now = next != NOTHING;
+	c->has_deliveries &= next == FRAMES;
 	pthread_mutex_unlock(&c->lock);
 	if (resume)
 		stream_wake(c->stream);
-	return more;
+	return next;
+}
+
+// As much as one send takes, as one frame.  There may be more: it is asked again until there is nothing.
+static void take_deliveries(struct conn *c)
+{
+	size_t most = (size_t)limit_of(&c->server->config.limits->send_bytes);
+	size_t begin = sp_frame_open(&c->form, (wherry_span){0}, &c->sending);
+	struct outbox_taken taken =
+	    outbox_take(session_outbox_opened(&c->session), OUTBOX_PUSHED, UINT32_MAX, most, &c->sending);
+	if (taken.deliveries == 0) {
+		c->sending.len = begin;
+		return;
+	}
+	sp_frame_seal(&c->form, begin, &c->sending);
+	atomic_fetch_add(&c->outbox, c->sending.len);
+	SERVER_COUNT(c->server, frames_out, 1);
+	pthread_mutex_lock(&c->lock);
+	c->has_deliveries = true;
+	pthread_mutex_unlock(&c->lock);
 }
 
 static void send_pending(struct conn *c, enum pushed last)
 {
-	while (last == PUSHED_ALL && take_pending(c))
-		last = push(c);
+	while (last == PUSHED_ALL) {
+		enum to_send next = take_pending(c);
+		if (next == NOTHING)
+			return;
+		if (next == DELIVERIES)
+			take_deliveries(c);
+		last = c->sending.failed ? PUSHED_FAILED : push(c);
+	}
 	if (last == PUSHED_FAILED)
 		give_up(c);
 }
@@ -292,4 +321,19 @@ static void gone(struct session *s)
 	conn_drop(s->peer);
 }
 
-const struct session_ops conn_ops = {.deliver = deliver, .close = close_session, .gone = gone};
+// The outbox has something: whoever sends takes it; if nobody does, this thread.
+static void ready(struct session *s)
+{
+	struct conn *c = s->peer;
+	pthread_mutex_lock(&c->lock);
+	bool mine = !atomic_load(&c->closed) && !c->sending_now;
+	c->has_deliveries = true;
+	if (mine)
+		c->sending_now = true;
+	pthread_mutex_unlock(&c->lock);
+	if (mine)
+		send_pending(c, PUSHED_ALL);
+}
+
+const struct session_ops conn_ops = {.deliver = deliver, .close = close_session, .gone = gone, .ready = ready},
+			 conn_fetching_ops = {.deliver = deliver, .close = close_session, .gone = gone};

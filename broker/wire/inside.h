@@ -4,7 +4,8 @@
 // the poller of hot connections.  At its end the turn is given up in one of these ways (enum turn): the next receive is
 // posted, or the connection is woken again behind others, or it is paused until its peer has read, or it is over.
 // THE SENDER'S ROLE.  One thread at a time sends; who finds `sending_now` clear sets it and sends until nothing is
-// pending.  While the kernel has no room the role rests with the posted send.
+// pending: answers first, then what the session's outbox has by then, a send at a time.  While the kernel has no room the
+// role rests with the posted send, and deliveries stay in the outbox, which bounds them.
 // ENDING.  Anybody may conn_close(): the stream closes and whoever has the turn, or gets it by that, finishes the
 // connection.  Memory goes with the last reference: the turn's, the session's, the posted send's.
 //
@@ -81,6 +82,7 @@ struct conn {
 	pthread_mutex_t lock; // guards from here ...
 	enum input_state input;
 	bool sending_now;      // somebody has the sender's role
+	bool has_deliveries;   // the session's outbox has something
 	bool finished;         // no timer any more
 	struct buffer pending; // frames for the next send
 	struct late *late, *late_last;
@@ -174,7 +176,7 @@ bool conn_poll(struct conn *, struct workspace *, unsigned patience);
 void conn_unpoll(struct conn *); // gives that turn up
 
 // conn_out.c
-extern const struct session_ops conn_ops;
+extern const struct session_ops conn_ops, conn_fetching_ops; // pushed to; REQ: fetches
 void conn_sent(void *conn, int status, size_t count);
 void conn_send(struct conn *, struct buffer *frames); // the turn's answers: empties it
 int conn_push(struct conn *, wherry_span header, wherry_span body, bool refusable);

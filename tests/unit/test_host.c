@@ -147,7 +147,7 @@ static void peer_gone(struct session *s)
 	pthread_mutex_unlock(&p->lock);
 }
 
-static const struct session_ops peer_ops = {deliver, close_peer, peer_gone};
+static const struct session_ops peer_ops = {deliver, close_peer, peer_gone, NULL};
 
 static struct peer *peer_open(struct embed *b)
 {

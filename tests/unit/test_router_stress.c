@@ -60,7 +60,7 @@ static void counter_gone(struct session *s)
 	free(c);
 }
 
-static const struct session_ops counter_ops = {counter_deliver, counter_close, counter_gone};
+static const struct session_ops counter_ops = {counter_deliver, counter_close, counter_gone, NULL};
 
 static struct counter *counter_open(struct harness *h, bool duplex)
 {

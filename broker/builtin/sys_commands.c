@@ -13,6 +13,7 @@ const struct word command_words[] = {
     {WHERRY_CMD_PARKS, "parks"},
     {WHERRY_CMD_SCANS, "scans"},
     {WHERRY_CMD_ADMIN, "admin"},
+    {WHERRY_CMD_SWAPS, "swaps"},
     {0, NULL},
 };
 

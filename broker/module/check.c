@@ -15,6 +15,7 @@
 enum { VERSION_MOST = 64, DESCRIPTION_MOST = 4096 };
 
 #define KNOWN_OPTION_FLAGS WHERRY_OPTION_HOT
+#define KNOWN_TYPE_FLAGS WHERRY_TYPE_VALUE
 
 bool module_name_holds(const char *name)
 {
@@ -236,6 +237,11 @@ static bool check_type(struct checking *c, uint32_t index)
 			return check_refuse(c, "type \"%s\" is declared twice", type->name);
 	if (type->help == NULL || type->help[0] == 0)
 		return check_refuse(c, "type \"%s\" has no help", type->name);
+	if (type->flags & ~KNOWN_TYPE_FLAGS)
+		return check_refuse(
+		    c, "type \"%s\": unknown flag bits 0x%x", type->name, type->flags & ~KNOWN_TYPE_FLAGS);
+	if (type->reserved0 != 0)
+		return check_refuse(c, "type \"%s\": reserved0 must be 0", type->name);
 	return check_alarm(c, type);
 }
 

@@ -11,7 +11,7 @@
 	(KEY_FLAGS | WHERRY_ARG_OPTIONAL | WHERRY_ARG_REST | WHERRY_ARG_OPTION | WHERRY_ARG_TOPIC | WHERRY_ARG_SECRET)
 #define KNOWN_COMMAND_FLAGS                                                                              \
 	(WHERRY_CMD_WRITES | WHERRY_CMD_GROWS | WHERRY_CMD_PARKS | WHERRY_CMD_SCANS | WHERRY_CMD_ADMIN | \
-	    WHERRY_CMD_INTERNAL)
+	    WHERRY_CMD_INTERNAL | WHERRY_CMD_SWAPS)
 
 // One command while its arguments are looked at in order: what stood before decides what may follow.
 struct command_checking {
@@ -161,6 +161,8 @@ static bool check_command(struct command_checking *c)
 		return refuse(c, "unknown flag bits 0x%x", command->flags & ~KNOWN_COMMAND_FLAGS);
 	if (command->flags & WHERRY_CMD_SCANS && command->flags & WHERRY_CMD_PARKS)
 		return refuse(c, "it SCANS, so it can't say PARKS: there is no key to wait on");
+	if (command->flags & WHERRY_CMD_SWAPS && !(command->flags & WHERRY_CMD_WRITES))
+		return refuse(c, "it SWAPS, but does not say WRITES");
 	if (command->help == NULL || command->help[0] == 0)
 		return refuse(c, "it has no help");
 	if (command->verb == NULL)

@@ -37,6 +37,98 @@ static int32_t publish(
 	return host_bus.publish(o, topic, payload, headers, receivers);
 }
 
+// --- with the call ------------------------------------------------------------------------------------------------------
+
+#define ENTER(function)                                         \
+	struct watched *k = watched_of(call, "bus->" function); \
+	if (k == NULL)                                          \
+	return WHERRY_EINTERNAL
+
+static int32_t wrong_for(const char *function, const char *what)
+{
+	misuse_here("bus->%s: %s", function, what);
+	return WHERRY_EARG;
+}
+
+// Such as none of the versions of the ABI has: it was not set to sizeof.
+static bool size_is_odd(uint32_t size, size_t least)
+{
+	return size < least || size > 4096;
+}
+
+static int32_t send(wherry_call *call, const wherry_message *m, uint64_t *receivers)
+{
+	ENTER("send");
+	if (m == NULL || size_is_odd(m->size, sizeof(*m)))
+		return wrong_for("send", m == NULL ? "the message is NULL" : "wherry_message.size: set it to sizeof");
+	const char *wrong = wrong_span(m->topic, m->payload, m->headers);
+	if (wrong != NULL) {
+		misuse_here("bus->send: the ptr of %s is NULL", wrong);
+		return WHERRY_EARG;
+	}
+	return host_bus.send(&k->real->face, m, receivers);
+}
+
+static int32_t matches(wherry_call *call, wherry_span topic, uint64_t *receivers)
+{
+	ENTER("matches");
+	if (receivers == NULL || !span_is_whole(topic))
+		return wrong_for("matches", receivers == NULL ? "receivers is NULL" : "the ptr of topic is NULL");
+	return host_bus.matches(&k->real->face, topic, receivers);
+}
+
+static const char *wrong_subscribe(const wherry_subscribe *s)
+{
+	if (size_is_odd(s->size, sizeof(*s)))
+		return "wherry_subscribe.size: set it to sizeof";
+	if (s->filters == NULL && s->filter_count > 0)
+		return "filters is NULL, but filter_count is not 0";
+	for (uint32_t i = 0; i < s->filter_count; i++)
+		if (!span_is_whole(s->filters[i]))
+			return "the ptr of a filter is NULL";
+	return span_is_whole(s->group) && span_is_whole(s->sticky) ? NULL : "the ptr of group or sticky is NULL";
+}
+
+static int32_t subscribe(wherry_call *call, const wherry_subscribe *wanted, uint64_t *id)
+{
+	ENTER("subscribe");
+	if (wanted == NULL || id == NULL)
+		return wrong_for("subscribe", id == NULL ? "id is NULL" : "what is wanted is NULL");
+	const char *wrong = wrong_subscribe(wanted);
+	return wrong != NULL ? wrong_for("subscribe", wrong) : host_bus.subscribe(&k->real->face, wanted, id);
+}
+
+static int32_t unsubscribe(wherry_call *call, uint64_t id)
+{
+	ENTER("unsubscribe");
+	return host_bus.unsubscribe(&k->real->face, id);
+}
+
+static int32_t each_subscription(wherry_call *call, void (*each)(void *arg, const wherry_subscription *), void *arg)
+{
+	ENTER("each_subscription");
+	return each != NULL ? host_bus.each_subscription(&k->real->face, each, arg)
+			    : wrong_for("each_subscription", "each is NULL");
+}
+
+static int32_t each_topic(
+    wherry_call *call, wherry_span match, void (*each)(void *arg, const wherry_topic *), void *arg)
+{
+	ENTER("each_topic");
+	if (each == NULL || !span_is_whole(match))
+		return wrong_for("each_topic", each == NULL ? "each is NULL" : "the ptr of match is NULL");
+	return host_bus.each_topic(&k->real->face, match, each, arg);
+}
+
+static int32_t each_retained(
+    wherry_call *call, wherry_span filter, void (*each)(void *arg, const wherry_message *), void *arg)
+{
+	ENTER("each_retained");
+	if (each == NULL || !span_is_whole(filter))
+		return wrong_for("each_retained", each == NULL ? "each is NULL" : "the ptr of filter is NULL");
+	return host_bus.each_retained(&k->real->face, filter, each, arg);
+}
+
 // --- buffers ----------------------------------------------------------------------------------------------------------
 
 static void misuse_of_buffer(const wherry_buf *buf, const char *function, enum held_answer answer)
@@ -106,4 +198,11 @@ const wherry_bus checked_bus = {
     .buf_hold = buf_hold,
     .buf_drop = buf_drop,
     .give_session = give_session,
+    .send = send,
+    .matches = matches,
+    .subscribe = subscribe,
+    .unsubscribe = unsubscribe,
+    .each_subscription = each_subscription,
+    .each_topic = each_topic,
+    .each_retained = each_retained,
 };

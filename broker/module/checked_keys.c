@@ -273,6 +273,17 @@ static int32_t need(wherry_call *call, wherry_span key, uint32_t mode, uint32_t 
 	return seen(k, call_keys.need(&k->real->face, key, mode, arg));
 }
 
+static int32_t need_own(wherry_call *call, wherry_span key, uint32_t mode, uint32_t *arg)
+{
+	ENTER("need_own");
+	if (arg == NULL || !span_is_whole(key))
+		return null_for(k, "need_own", arg == NULL ? "arg" : "key");
+	if (mode > WHERRY_WRITE)
+		checked_find(k->module, FINDING_MISUSE, k->command,
+		    "keys->need_own: the mode is %" PRIu32 ", neither WHERRY_READ nor WHERRY_WRITE", mode);
+	return seen(k, call_keys.need_own(&k->real->face, key, mode, arg));
+}
+
 static int32_t signal_key(wherry_call *call, uint32_t arg, uint32_t count)
 {
 	ENTER("signal");
@@ -358,4 +369,5 @@ const wherry_keys checked_keys = {
     .park = park,
     .scan = scan,
     .count = count_keys,
+    .need_own = need_own,
 };

@@ -131,4 +131,11 @@ const wherry_bus host_bus = {
     .buf_hold = buf_hold,
     .buf_drop = buf_drop,
     .give_session = give_session,
+    .send = call_send,
+    .matches = call_matches,
+    .subscribe = call_subscribe,
+    .unsubscribe = call_unsubscribe,
+    .each_subscription = call_each_subscription,
+    .each_topic = call_each_topic,
+    .each_retained = call_each_retained,
 };

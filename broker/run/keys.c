@@ -259,6 +259,12 @@ static int32_t keys_need(wherry_call *face, wherry_span key, uint32_t mode, uint
 	return status;
 }
 
+static int32_t keys_need_own(wherry_call *face, wherry_span key, uint32_t mode, uint32_t *arg)
+{
+	(void)key, (void)mode, (void)arg;
+	return call_fail(face, WHERRY_EUNSUPPORTED, "this broker does not do that yet");
+}
+
 // Remembered, and done after the commit: park_signals().
 static int32_t keys_signal(wherry_call *face, uint32_t arg, uint32_t count)
 {
@@ -372,4 +378,5 @@ const wherry_keys call_keys = {
     .park = keys_park,
     .scan = keys_scan,
     .count = keys_count,
+    .need_own = keys_need_own,
 };

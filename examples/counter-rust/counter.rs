@@ -11,7 +11,7 @@ use core::ptr::null;
 
 // --- wherry/module.h, as far as it is needed --------------------------------------------------------------------------
 
-const ABI: u32 = 1; // 0.1
+const ABI: u32 = 2; // 0.2
 const OK: i32 = 0;
 const ELIMIT: i32 = -5;
 const ENOKEY: i32 = -3;
@@ -96,6 +96,8 @@ pub struct Type {
     name: *const u8,
     help: *const u8,
     alarm: *const u8,
+    flags: u32,
+    reserved0: u32,
 }
 
 #[repr(C)]
@@ -192,7 +194,7 @@ const _: () = assert!(size_of::<Value>() == 40);
 const _: () = assert!(size_of::<Call>() == 64);
 const _: () = assert!(size_of::<Arg>() == 32);
 const _: () = assert!(size_of::<Command>() == 56);
-const _: () = assert!(size_of::<Type>() == 32);
+const _: () = assert!(size_of::<Type>() == 40);
 const _: () = assert!(size_of::<Why>() == 256);
 const _: () = assert!(size_of::<Module>() == 176);
 const _: () = assert!(size_of::<Key>() == 88);
@@ -326,6 +328,8 @@ static TYPES: Table<[Type; 1]> = Table([Type {
     name: "counter.number\0".as_ptr(),
     help: "a number that is added to\0".as_ptr(),
     alarm: null(),
+    flags: 0,
+    reserved0: 0,
 }]);
 
 static MODULE: Table<Module> = Table(Module {

@@ -1,4 +1,4 @@
-// The module ABI of Wherry, version 0.1.
+// The module ABI of Wherry, version 0.2.
 //
 // CAVEATS FIRST.  This is 0.x: until 1.0 a new minor version may change anything here, and the broker refuses
 // a module built for another minor, saying so.  A module shares the broker's address space: the broker checks
@@ -48,7 +48,7 @@ extern "C" {
 #endif
 
 #define WHERRY_ABI_MAJOR 0u
-#define WHERRY_ABI_MINOR 1u
+#define WHERRY_ABI_MINOR 2u
 #define WHERRY_ABI (WHERRY_ABI_MAJOR << 16 | WHERRY_ABI_MINOR)
 
 typedef struct wherry_owner wherry_owner; // the broker as one module sees it: tags all that the module holds
@@ -97,9 +97,11 @@ typedef struct wherry_value {
 // Why run() runs: the first time, or again after it parked.
 enum { WHERRY_WHY_FIRST, WHERRY_WHY_SIGNAL, WHERRY_WHY_WAKE, WHERRY_WHY_TIMEOUT, WHERRY_WHY_SHUTDOWN };
 
+#define WHERRY_CALL_TRANSACTION (1u << 0) // what it changes is committed later, together with what others do
+
 // [grows] One request while it runs; lent for one run().
 typedef struct wherry_call {
-	uint32_t size, why, argc, reserved0;
+	uint32_t size, why, argc, flags;
 	// The declared positional arguments, then the declared options, then the rest, each in its place; absent
 	// ones are ABSENT.  argc counts all of them: what stands behind the fixed ones is the rest.
 	const wherry_value *args;
@@ -130,6 +132,7 @@ typedef struct wherry_arg {
 #define WHERRY_CMD_SCANS (1u << 3)  // declares no key; walks by scan, a stripe at a time
 #define WHERRY_CMD_ADMIN (1u << 4)
 #define WHERRY_CMD_INTERNAL (1u << 5) // not for clients: alarms, timers and submit only
+#define WHERRY_CMD_SWAPS (1u << 6)    // watchers are told of its changes as "cas", not as "put"
 
 // [grows] One command.  run() decides, writes the reply, changes records; it must not block.  What it changed is
 // undone when it returns an error, PARKED or RESTART, and logged as one unit when it returns OK.  Any function of
@@ -143,6 +146,8 @@ typedef struct wherry_command {
 	int32_t (*run)(void *self, wherry_call *call); // [keys]
 } wherry_command;
 
+#define WHERRY_TYPE_VALUE (1u << 0) // the head is one encoded value: watchers of the key are told it
+
 // [grows] One type that a key may hold, by name, on disk for ever: "queue.queue".  A key of a type is a `head`
 // (small, the module's own) and ordered records (subkey -> value).  The broker keeps both, so durability, undo,
 // TTL, snapshots, scans and introspection need no code in the module.
@@ -150,6 +155,7 @@ typedef struct wherry_type {
 	uint32_t size, version;
 	const char *name, *help;
 	const char *alarm; // the INTERNAL command, with one WRITE key, that a due alarm runs; or NULL
+	uint32_t flags, reserved0;
 } wherry_type;
 
 enum { WHERRY_OPTION_BOOL = 1, WHERRY_OPTION_INT, WHERRY_OPTION_SIZE, WHERRY_OPTION_DURATION, WHERRY_OPTION_TEXT };
@@ -284,6 +290,9 @@ typedef struct wherry_keys {
 	    int32_t (*each)(void *arg, const wherry_key *), void *arg);
 	// [worker] Keys in the request's namespace.  For a command with key arguments, expired ones count until they are freed.
 	uint64_t (*count)(wherry_call *);
+	// Like need(), but of the module's own namespace, "$" and its name, which no client can name, list or scan.  It comes
+	// into being when it is first needed.
+	int32_t (*need_own)(wherry_call *, wherry_span key, uint32_t mode, uint32_t *arg);
 } wherry_keys;
 
 // [grows] Writes one msgpack value after another.  An array or map is followed by its elements.  [keys]
@@ -321,6 +330,54 @@ typedef struct wherry_read {
 	int32_t (*canonical)(const wherry_value *, void *buffer, size_t room, size_t *len);
 } wherry_read;
 
+#define WHERRY_MESSAGE_RETAIN (1u << 0) // kept as the topic's last one; a nil or empty payload forgets it
+#define WHERRY_MESSAGE_SILENT (1u << 1) // of a RETAIN one: nobody gets it now, it is only kept
+
+// [grows] One message.  payload, headers: one encoded value each; headers a map or empty.
+typedef struct wherry_message {
+	uint32_t size, flags;
+	wherry_span topic, payload, headers;
+	int64_t expires_ms; // Unix time until which a RETAIN one is kept; 0: for ever
+	uint64_t require;   // ENORESP, and it is not sent, if it would reach fewer
+} wherry_message;
+
+// What happens to a message that a subscription has no room for.  What was dropped is told to the subscriber as a number.
+enum {
+	WHERRY_OVERFLOW_DROP_OLDEST,
+	WHERRY_OVERFLOW_DROP_NEWEST,
+	WHERRY_OVERFLOW_CONFLATE,  // the older one of the same topic goes, also while there is room
+	WHERRY_OVERFLOW_DISCONNECT // the session ends
+};
+
+#define WHERRY_SUBSCRIBE_RETAINED (1u << 0) // first what is kept for its topics, then what is published from now on
+
+// [grows] What a session wants to get: each message that matches one of the filters, once.
+typedef struct wherry_subscribe {
+	uint32_t size, flags, overflow, filter_count;
+	const wherry_span *filters;
+	wherry_span group;  // each message goes to one member of those that say the same; empty: none
+	wherry_span sticky; // the header whose value chooses the member; empty: the one with the least to do
+	uint64_t max_messages, max_bytes; // that wait for it; 0: the broker's preset
+} wherry_subscribe;
+
+// [grows] A subscription as it is.
+typedef struct wherry_subscription {
+	uint32_t size, flags, overflow, filter_count;
+	uint64_t id;
+	const wherry_span *filters;
+	wherry_span group, sticky;
+	uint64_t max_messages, max_bytes;
+	uint64_t pending, bytes;     // what waits for it
+	uint64_t delivered, dropped; // messages, since it began
+} wherry_subscription;
+
+// [grows] A filter that somebody has subscribed to, and how many have.
+typedef struct wherry_topic {
+	uint32_t size, reserved0;
+	wherry_span filter;
+	uint64_t subscriptions, groups; // subscriptions: members of groups count, too
+} wherry_topic;
+
 // [grows] Messages and buffers.
 typedef struct wherry_bus {
 	uint32_t size, reserved0;
@@ -337,6 +394,25 @@ typedef struct wherry_bus {
 	// One whole notification object, pushed to a duplex session.  ESTALE: no such session; EUNSUPPORTED: a session
 	// that can't be pushed to; ELIMIT: its outbox is full.  [any]
 	int32_t (*give_session)(wherry_owner *, uint64_t session, wherry_buf *notification);
+	// A message as a part of this command.  If it holds no key and is in no transaction, the message goes at once, whatever
+	// run() answers afterwards, and *receivers is exact; so ask for keys before.  Else it goes once the command's unit is
+	// committed, is dropped if that is undone, and *receivers is how many would get it now.  *receivers counts
+	// subscriptions, groups (each one), and listeners; it may be NULL.  EARG: not a topic; ENORESP; ELIMIT: no room
+	// for another retained one.  [keys] or in each() of a scan
+	int32_t (*send)(wherry_call *, const wherry_message *, uint64_t *receivers);
+	// How many would get a message of this topic now.  [keys]
+	int32_t (*matches)(wherry_call *, wherry_span topic, uint64_t *receivers);
+	// For the session that asks.  EARG and ELIMIT with their text; EUNSUPPORTED: it is the broker, or in a transaction.  [keys]
+	int32_t (*subscribe)(wherry_call *, const wherry_subscribe *, uint64_t *id);
+	int32_t (*unsubscribe)(wherry_call *, uint64_t id); // ENOKEY: the session has none of that id.  [keys]
+	// Those of the session that asks.  What each() is given here and below is lent to it.  [keys]
+	int32_t (*each_subscription)(wherry_call *, void (*each)(void *arg, const wherry_subscription *), void *arg);
+	// Subscribed filters that `match` matches, itself a filter, as if they were topics; empty: all.  [keys]
+	int32_t (*each_topic)(
+	    wherry_call *, wherry_span match, void (*each)(void *arg, const wherry_topic *), void *arg);
+	// Retained messages whose topics match the filter.  [keys]
+	int32_t (*each_retained)(
+	    wherry_call *, wherry_span filter, void (*each)(void *arg, const wherry_message *), void *arg);
 } wherry_bus;
 
 enum { WHERRY_LOG_ERROR, WHERRY_LOG_WARN, WHERRY_LOG_INFO, WHERRY_LOG_DEBUG };

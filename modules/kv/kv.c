@@ -112,7 +112,7 @@ static const wherry_command commands[] = {
     {COMMAND("kv.del", "write", WHERRY_CMD_WRITES, kv_del, "Removes keys; answers how many there were."),
 	ARGS(del_args)},
     {COMMAND("kv.exists", "read", 0, kv_exists, "Answers for each key whether it exists."), ARGS(read_keys)},
-    {COMMAND("kv.cas", "write", MAKES, kv_cas,
+    {COMMAND("kv.cas", "write", MAKES | WHERRY_CMD_SWAPS, kv_cas,
 	 "Replaces a value that is as expected; answers [true, revision] or [false, value]."),
 	ARGS(cas_args)},
     {COMMAND("kv.incr", "write", MAKES, kv_incr, "Adds to a number; answers the new one."), ARGS(incr_args)},
@@ -139,7 +139,11 @@ static const wherry_command commands[] = {
 };
 
 static const wherry_type types[] = {
-    [KV_VALUE] = {.size = sizeof(wherry_type), .version = 1, .name = "kv.value", .help = "one value, as it was sent"},
+    [KV_VALUE] = {.size = sizeof(wherry_type),
+	.version = 1,
+	.name = "kv.value",
+	.help = "one value, as it was sent",
+	.flags = WHERRY_TYPE_VALUE},
 };
 
 enum { OPTION_MAX_VALUE, OPTION_MAX_ANSWER, OPTION_MAX_KEYS };

@@ -157,10 +157,10 @@ class Frozen(Kit):
         return done.stdout
 
     def golden(self):
-        return run(["cc", "-fsyntax-only", "-Iinclude", "tests/abi/0.1/golden.c"], self.directory).stdout
+        return run(["cc", "-fsyntax-only", "-Iinclude", "tests/abi/0.2/golden.c"], self.directory).stdout
 
     def test_as_it_was(self):
-        self.assertEqual(self.faults(), "ABI 0.1 is as it was frozen\n")
+        self.assertEqual(self.faults(), "ABI 0.2 is as it was frozen\n")
         self.assertEqual(self.golden(), "")
 
     def test_a_changed_abi_is_named(self):
@@ -177,7 +177,7 @@ class Frozen(Kit):
                 ("} wherry_arg;", "} __attribute__((packed)) wherry_arg;", "wherry_arg is aligned to 8 bytes")):
             with self.subTest(named):
                 self.change(self.header, old, new)
-                self.assertIn(f"ABI 0.1: {named}", self.golden())
+                self.assertIn(f"ABI 0.2: {named}", self.golden())
                 self.assertIn("golden.c is not what the header gives", self.faults())
                 self.change(self.header, new, old)
 
@@ -186,10 +186,10 @@ class Frozen(Kit):
         self.change(self.header, "#define WHERRY_CMD_PARKS (1u << 2)", "#define WHERRY_CMD_PARKS (1u << 6)")
         done = run(freeze)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("ABI 0.1 is frozen: raise WHERRY_ABI_MINOR, or --anew if nobody has it yet", done.stdout)
+        self.assertIn("ABI 0.2 is frozen: raise WHERRY_ABI_MINOR, or --anew if nobody has it yet", done.stdout)
         self.assertIn("WHERRY_CMD_PARKS is 4", self.golden())
         self.assertEqual(run(freeze + ["--anew"]).returncode, 0)
-        self.assertEqual(self.faults(), "ABI 0.1 is as it was frozen\n")
+        self.assertEqual(self.faults(), "ABI 0.2 is as it was frozen\n")
 
     def test_what_the_freezer_can_not_read(self):
         self.change(self.header, "uint64_t opaque[8];", "uint64_t opaque[8] __attribute__((aligned(16)));")
@@ -198,7 +198,7 @@ class Frozen(Kit):
 
     def test_a_comment_may_change(self):
         self.change(self.header, "// [frozen] Bytes lent.", "// [frozen] Bytes on loan.")
-        self.assertEqual(self.faults(), "ABI 0.1 is as it was frozen\n")
+        self.assertEqual(self.faults(), "ABI 0.2 is as it was frozen\n")
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ static void the_probe_built_with_its_frozen_header(void **state)
 {
 	(void)state;
 	char path[4096];
-	snprintf(path, sizeof(path), "%s/tests/abi/0.1/probe.so", getenv("WHERRY_BUILD"));
+	snprintf(path, sizeof(path), "%s/tests/abi/0.2/probe.so", getenv("WHERRY_BUILD"));
 	transcript(path);
 }
 
@@ -101,7 +101,7 @@ static void the_binary_that_was_kept(void **state)
 	struct utsname machine;
 	char kept[4096], dir[4096], path[4200];
 	uname(&machine);
-	snprintf(kept, sizeof(kept), "%s/tests/abi/0.1/probe-%s.so", getenv("WHERRY_SOURCE"), machine.machine);
+	snprintf(kept, sizeof(kept), "%s/tests/abi/0.2/probe-%s.so", getenv("WHERRY_SOURCE"), machine.machine);
 	if (access(kept, R_OK) != 0 && errno == ENOENT) {
 		print_message("no probe was kept for %s machines\n", machine.machine);
 		skip();
@@ -114,11 +114,25 @@ static void the_binary_that_was_kept(void **state)
 	rmdir(dir);
 }
 
+// While 0.x, each minor version is another ABI.
+static void an_older_one_is_refused(void **state)
+{
+	(void)state;
+	char line[4096], wanted[4300];
+	struct embed *b = embed_open("");
+	snprintf(line, sizeof(line), "module.load %s/tests/abi/0.1/probe.so", getenv("WHERRY_BUILD"));
+	snprintf(
+	    wanted, sizeof(wanted), "EARG: file \"%s\": the module does not serve this broker's ABI 0.2", line + 12);
+	expect(b, line, wanted);
+	embed_close(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_probe_built_with_its_frozen_header),
 	    cmocka_unit_test(the_binary_that_was_kept),
+	    cmocka_unit_test(an_older_one_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static void info_tells_what_it_is(void **state)
 	char want[512];
 	expect(b, "counter.add a x ; counter.add b x", "1 ; 1");
 	snprintf(want, sizeof(want),
-	    "{\"version\": \"%s\", \"abi\": \"0.1\", \"pid\": %d, \"started_ms\": *, \"uptime_ms\": *, "
+	    "{\"version\": \"%s\", \"abi\": \"0.2\", \"pid\": %d, \"started_ms\": *, \"uptime_ms\": *, "
 	    "\"listeners\": [[][]], "
 	    "\"modules\": [[]\"sys\", \"session\", \"module\", \"ns\", \"counter\", \"parker\"], "
 	    "\"memory\": [1-9]*, "

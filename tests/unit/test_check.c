@@ -195,11 +195,11 @@ static void the_abi_is_checked_first(void **state)
 	char why[512];
 	assert_int_equal(module_check(NULL, why, sizeof(why)), WHERRY_EARG);
 	assert_string_equal(why, "the module has no description");
-	REFUSED(s->module.size = 16, "the module's description says 16 bytes, but ABI 0.1 has 176");
+	REFUSED(s->module.size = 16, "the module's description says 16 bytes, but ABI 0.2 has 176");
 	REFUSED(s->module.abi = 1u << 16, "the module is built for ABI 1.0; this broker serves ABI 0");
-	REFUSED(s->module.abi = 2, "the module is built for ABI 0.2; this broker serves exactly 0.1, since before 1.0 "
+	REFUSED(s->module.abi = 1, "the module is built for ABI 0.1; this broker serves exactly 0.2, since before 1.0 "
 				   "each minor version is another: build it again");
-	REFUSED(s->module.abi_min = 3, "the module needs at least ABI 0.3; this broker has 0.1");
+	REFUSED(s->module.abi_min = 3, "the module needs at least ABI 0.3; this broker has 0.2");
 }
 
 static void the_module_itself(void **state)
@@ -251,6 +251,8 @@ static void commands(void **state)
 					     "[a-z][a-z0-9_]{0,31}");
 	REFUSED(s->commands[1].name = "kv.set", "module \"kv\": command \"kv.set\" is declared twice");
 	REFUSED(s->commands[0].flags |= 0x80, "module \"kv\": command \"kv.set\": unknown flag bits 0x80");
+	REFUSED(s->commands[1].flags = WHERRY_CMD_SWAPS,
+	    "module \"kv\": command \"kv.due\": it SWAPS, but does not say WRITES");
 	REFUSED(s->commands[0].help = "", "module \"kv\": command \"kv.set\": it has no help");
 	REFUSED(s->commands[0].verb = NULL, "module \"kv\": command \"kv.set\": it has no verb");
 	REFUSED(
@@ -316,6 +318,8 @@ static void types(void **state)
 	    "module \"kv\": type \"value\": its name must be \"kv.\" and [a-z][a-z0-9_]{0,31}");
 	REFUSED(s->types[1].name = "kv.value", "module \"kv\": type \"kv.value\" is declared twice");
 	REFUSED(s->types[1].help = NULL, "module \"kv\": type \"kv.other\" has no help");
+	REFUSED(s->types[0].flags = 0x80, "module \"kv\": type \"kv.value\": unknown flag bits 0x80");
+	REFUSED(s->types[0].reserved0 = 1, "module \"kv\": type \"kv.value\": reserved0 must be 0");
 }
 
 static void alarms(void **state)

@@ -105,7 +105,7 @@ static void what_is_no_module_is_refused(void **state)
 	(void)state;
 	names("nosymbol", "FAIL description: it is no module: it has no wherry_module_query()",
 	    "skip load: it can't be loaded", "0 ok, 1 failed, 0 warned, 10 skipped; seed 7", NULL);
-	names("refuses", "FAIL description: it does not serve this broker's ABI 0.1", NULL);
+	names("refuses", "FAIL description: it does not serve this broker's ABI 0.2", NULL);
 	names("failing", "FAIL load: it did not load: EIO: module \"failing\": load: there is no moon tonight", NULL);
 	passes_file(embed_module_path("needy"), "* 0 failed, *"); // what it needs is found beside it
 }

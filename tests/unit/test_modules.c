@@ -41,7 +41,7 @@ static void a_module_serves(void **state)
 	expect(b, "counter.add k a 2 ; counter.get k a ; counter.get k b", "7 ; 7 ; 0");
 	expect(b, "counter.loads", "1");
 	expect_like(b, "module.list",
-	    "*{\"name\": \"counter\", \"version\": \"1.0\", \"abi\": \"0.1\", \"builtin\": false, "
+	    "*{\"name\": \"counter\", \"version\": \"1.0\", \"abi\": \"0.2\", \"builtin\": false, "
 	    "\"commands\": 4, \"state\": \"running\"}]");
 	expect_like(b, "module.show counter",
 	    "{\"name\": \"counter\", *\"path\": \"/*/tests/modules/counter.so\", \"needs\": "
@@ -70,9 +70,9 @@ static void what_can_not_be_served_is_refused_with_a_reason(void **state)
 	(void)state;
 	struct embed *b = opened("counter");
 	REFUSES(b, "nosymbol", "EARG: file \"%s\" is no module: it has no wherry_module_query()");
-	REFUSES(b, "refuses", "EARG: file \"%s\": the module does not serve this broker's ABI 0.1");
+	REFUSES(b, "refuses", "EARG: file \"%s\": the module does not serve this broker's ABI 0.2");
 	REFUSES(b, "oldabi",
-	    "EARG: file \"%s\": the module is built for ABI 0.2; this broker serves exactly 0.1, since "
+	    "EARG: file \"%s\": the module is built for ABI 0.3; this broker serves exactly 0.2, since "
 	    "before 1.0 each minor version is another: build it again");
 	expect(
 	    b, load_line("counter"), "EEXIST: module \"counter\" is loaded already: module.reload takes its file anew");

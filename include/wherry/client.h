@@ -4,8 +4,8 @@
 // CAVEATS FIRST.  A request that was under way when its connection was lost may have run or not.  It is sent again, on
 // the next connection, only if nothing can come of it twice (see LOST CONNECTIONS); every other one ends with ESTALE,
 // and whoever made it decides.  A request whose call answered ETIMEOUT may still run; its late answer is thrown away.
-// What a session has at the broker ends with its connection; the client brings back its namespace and its name, and
-// nothing else.
+// What a session has at the broker ends with its connection; the client brings back its namespace, its name, and what was
+// made by messaging.h; nothing else.
 //
 // VALUES.  Requests and answers carry msgpack (include/wherry/README.md); this library neither packs nor unpacks it,
 // but checks that what is sent and what comes from the broker is whole: lengths inside the bytes, at most 128 levels

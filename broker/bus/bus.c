@@ -4,14 +4,17 @@
 #include "bus/inside.h"
 #include "wherry/status.h"
 
-enum { NAME_MOST = 128 };
-
 // --- opening and closing ----------------------------------------------------------------------------------------------
 
 int bus_open(struct bus **out, const struct bus_limits *limits)
 {
 	struct bus *b = mem_zalloc(sizeof(*b));
 	if (b == NULL || filters_open(&b->filters) != WHERRY_OK) {
+		mem_free(b);
+		return WHERRY_ENOMEM;
+	}
+	if (retained_open(&b->retained) != WHERRY_OK) {
+		filters_close(&b->filters);
 		mem_free(b);
 		return WHERRY_ENOMEM;
 	}
@@ -29,6 +32,8 @@ void bus_close(struct bus *b)
 		outbox_drop(o);
 	}
 	filters_close(&b->filters);
+	links_free(&b->sets);
+	retained_close(&b->retained);
 	pthread_mutex_destroy(&b->lock);
 	mem_free(b);
 }
@@ -58,7 +63,7 @@ static void hand_out(struct feed *f, struct segment *g, uint64_t lost)
 		outbox_add(t->plain.row[i], g, lost);
 }
 
-static void empty_feed(struct feed *f)
+void feed_empty(struct feed *f)
 {
 	struct segment *g = f->open;
 	uint64_t lost = f->lost;
@@ -68,24 +73,7 @@ static void empty_feed(struct feed *f)
 	segment_drop(g);
 }
 
-// --- subscriptions, under the lock -------------------------------------------------------------------------------------
-
-static struct target *target_make(struct bus *b, struct filter_place *place, wherry_span filter, bool wild)
-{
-	struct target *t = mem_zalloc(sizeof(*t) + filter.len);
-	if (t == NULL)
-		return NULL;
-	t->place = place;
-	t->wild = wild;
-	t->len = filter.len;
-	memcpy(t->filter, filter.ptr, filter.len);
-	*filter_target(place) = t;
-	b->targets++;
-	b->wildcards += wild;
-	return t;
-}
-
-static void unlist_feed(struct bus *b, struct feed *f)
+void feed_unlist(struct bus *b, struct feed *f)
 {
 	if (!f->listed)
 		return;
@@ -96,218 +84,122 @@ static void unlist_feed(struct bus *b, struct feed *f)
 	f->listed = false;
 }
 
-static void target_free_if_idle(struct bus *b, struct target *t)
-{
-	if (t->plain.count > 0 || t->groups != NULL)
-		return;
-	unlist_feed(b, &t->feed);
-	*filter_target(t->place) = NULL;
-	filters_forget(&b->filters, t->place);
-	b->targets--;
-	b->wildcards -= t->wild;
-	mem_free(t);
-}
-
-static int find_target(struct bus *b, wherry_span filter, struct target **out, const char **why)
-{
-	struct filter_place *place;
-	bool wild = filter_is_wild(filter);
-	int status = filters_place(&b->filters, filter, &place);
-	if (status == WHERRY_ELIMIT)
-		*why = "a filter with a wildcard has at most 32 tokens";
-	if (status != WHERRY_OK)
-		return status;
-	*out = *filter_target(place);
-	if (*out != NULL)
-		return WHERRY_OK;
-	if (wild && b->wildcards >= (uint64_t)b->limits->wildcards) {
-		*why = "there are max_wildcards different filters with a wildcard already";
-		status = WHERRY_ELIMIT;
-	} else {
-		*out = target_make(b, place, filter, wild);
-		status = *out != NULL ? WHERRY_OK : WHERRY_ENOMEM;
-	}
-	if (status != WHERRY_OK)
-		filters_forget(&b->filters, place);
-	return status;
-}
-
-static bool join(struct subscription *s, const struct subscribe *wanted)
-{
-	struct target *t = s->target;
-	s->feed.only = s;
-	if (wanted->group.len > 0) {
-		s->group = group_join(t, s, wanted->group, wanted->sticky);
-		return s->group != NULL;
-	}
-	if (t->feed.listed) // what is in its open segment was published before
-		empty_feed(&t->feed);
-	return members_add(&t->plain, s);
-}
-
-static uint64_t bound(int64_t wanted, int64_t preset, int64_t most)
-{
-	int64_t chosen = wanted > 0 ? wanted : preset;
-	return (uint64_t)(chosen < most ? chosen : most);
-}
-
-static struct subscription *subscription_new(struct outbox *o, const struct subscribe *wanted)
-{
-	const struct bus_limits *l = o->bus->limits;
-	struct subscription *s = mem_zalloc(sizeof(*s));
-	if (s == NULL)
-		return NULL;
-	*s = (struct subscription){.id = ++o->bus->next_id,
-	    .outbox = o,
-	    .overflow = wanted->overflow,
-	    .max_messages = bound(wanted->messages, l->messages, l->messages_most),
-	    .max_bytes = bound(wanted->bytes, l->bytes, l->bytes_most),
-	    .next_seq = 1};
-	return s;
-}
-
-static void list(struct outbox *o, struct subscription *s)
-{
-	pthread_mutex_lock(&o->lock);
-	s->next = o->subscriptions;
-	o->subscriptions = s;
-	o->subscription_count++;
-	pthread_mutex_unlock(&o->lock);
-	o->bus->subscriptions++;
-}
-
-static int subscribe(struct outbox *o, const struct subscribe *wanted, uint64_t *id, const char **why)
-{
-	struct bus *b = o->bus;
-	struct target *t;
-	if (o->subscription_count >= (uint64_t)b->limits->subscriptions) {
-		*why = "the session has max_subscriptions already: end one with pubsub.unsubscribe";
-		return WHERRY_ELIMIT;
-	}
-	int status = find_target(b, wanted->filter, &t, why);
-	if (status != WHERRY_OK)
-		return status;
-	struct subscription *s = subscription_new(o, wanted);
-	if (s != NULL)
-		s->target = t;
-	if (s == NULL || !join(s, wanted)) {
-		mem_free(s);
-		target_free_if_idle(b, t);
-		return WHERRY_ENOMEM;
-	}
-	list(o, s);
-	*id = s->id;
-	return WHERRY_OK;
-}
-
-int bus_subscribe(struct outbox *o, const struct subscribe *wanted, uint64_t *id, const char **why)
-{
-	*why = filter_fault(wanted->filter);
-	if (*why == NULL && (wanted->group.len > NAME_MOST || wanted->sticky.len > NAME_MOST))
-		*why = "a group's and a header's name are at most 128 bytes long";
-	if (*why != NULL)
-		return WHERRY_EARG;
-	pthread_mutex_lock(&o->bus->lock);
-	int status = subscribe(o, wanted, id, why);
-	pthread_mutex_unlock(&o->bus->lock);
-	return status;
-}
-
-// What waits for it is forgotten: nobody asks for it any more.
-static void unsubscribe(struct bus *b, struct subscription *s)
-{
-	struct outbox *o = s->outbox;
-	struct target *t = s->target;
-	struct feed *f = s->group != NULL ? &s->feed : &t->feed;
-	if (f->listed)
-		empty_feed(f);
-	outbox_forget(s);
-	unlist_feed(b, &s->feed);
-	if (s->group != NULL)
-		group_leave(t, s);
-	else
-		members_remove(&t->plain, s);
-	target_free_if_idle(b, t);
-	pthread_mutex_lock(&o->lock);
-	struct subscription **at = &o->subscriptions;
-	while (*at != s)
-		at = &(*at)->next;
-	*at = s->next;
-	o->subscription_count--;
-	pthread_mutex_unlock(&o->lock);
-	b->subscriptions--;
-	mem_free(s);
-}
-
-bool bus_unsubscribe(struct outbox *o, uint64_t id)
-{
-	pthread_mutex_lock(&o->bus->lock);
-	struct subscription *s = o->subscriptions;
-	while (s != NULL && s->id != id)
-		s = s->next;
-	if (s != NULL)
-		unsubscribe(o->bus, s);
-	pthread_mutex_unlock(&o->bus->lock);
-	return s != NULL;
-}
-
-void outbox_close(struct outbox *o)
-{
-	pthread_mutex_lock(&o->bus->lock);
-	while (o->subscriptions != NULL)
-		unsubscribe(o->bus, o->subscriptions);
-	o->closed = true;
-	pthread_mutex_unlock(&o->bus->lock);
-	outbox_drop(o);
-}
-
 // --- publishing ---------------------------------------------------------------------------------------------------------
 
 struct publishing {
 	struct bus *bus;
-	wherry_span topic, payload, headers;
+	const wherry_message *message;
 	uint64_t matched;
 };
 
 static void feed_add(struct publishing *p, struct feed *f)
 {
+	const wherry_message *m = p->message;
 	if (!f->listed) {
 		f->listed = true;
 		f->next = p->bus->feeds;
 		p->bus->feeds = f;
 	}
 	if (f->open != NULL && (segment_full(f->open) || f->lost > 0))
-		empty_feed(f);
+		feed_empty(f);
 	if (f->open == NULL)
 		f->open = segment_new();
-	if (f->open == NULL || !segment_add(f->open, p->topic, p->payload, p->headers))
+	if (f->open == NULL || !segment_add(f->open, m->topic, m->payload, m->headers))
 		f->lost++;
 }
 
-static void to_target(void *arg, void *target)
+static void to_target(struct publishing *p, struct target *t)
 {
-	struct publishing *p = arg;
-	struct target *t = target;
 	if (t->plain.count > 0)
 		feed_add(p, &t->feed);
 	p->matched += t->plain.count;
 	for (struct group *g = t->groups; g != NULL; g = g->next) {
-		feed_add(p, &group_choose(p->bus, g, p->headers)->feed);
+		feed_add(p, &group_choose(p->bus, g, p->message->headers)->feed);
 		p->matched++;
 	}
 }
 
+static bool met_before(const struct bus *b, struct target *t)
+{
+	bool before = t->met == b->look;
+	t->met = b->look;
+	return before;
+}
+
+static void to_place(void *arg, void *leaves)
+{
+	struct publishing *p = arg;
+	for (struct leaf *at = leaves; at != NULL; at = at->next)
+		if (!met_before(p->bus, at->target))
+			to_target(p, at->target);
+}
+
+static void count_place(void *arg, void *leaves)
+{
+	struct publishing *p = arg;
+	for (struct leaf *at = leaves; at != NULL; at = at->next) {
+		if (met_before(p->bus, at->target))
+			continue;
+		p->matched += at->target->plain.count;
+		for (const struct group *g = at->target->groups; g != NULL; g = g->next)
+			p->matched++;
+	}
+}
+
+// Under the lock.
+static uint64_t matches(struct bus *b, wherry_span topic)
+{
+	struct publishing p = {.bus = b};
+	b->look++;
+	if (b->targets > 0)
+		filters_match(&b->filters, topic, count_place, &p);
+	return p.matched;
+}
+
+static int publish(struct publishing *p)
+{
+	struct bus *b = p->bus;
+	const wherry_message *m = p->message;
+	if (m->require > 0 && matches(b, m->topic) < m->require)
+		return WHERRY_ENORESP;
+	if (m->flags & WHERRY_MESSAGE_RETAIN && retained_put(&b->retained, m) != WHERRY_OK)
+		return WHERRY_ENOMEM;
+	if (m->flags & WHERRY_MESSAGE_SILENT)
+		return WHERRY_OK;
+	b->look++;
+	if (b->targets > 0)
+		filters_match(&b->filters, m->topic, to_place, p);
+	if (b->feeds != NULL)
+		atomic_store_explicit(&b->has_work, true, memory_order_relaxed);
+	b->published++;
+	b->matched += p->matched;
+	return WHERRY_OK;
+}
+
+int bus_send(struct bus *b, const wherry_message *m, uint64_t *receivers)
+{
+	struct publishing p = {b, m, 0};
+	pthread_mutex_lock(&b->lock);
+	int status = publish(&p);
+	pthread_mutex_unlock(&b->lock);
+	*receivers = p.matched;
+	return status;
+}
+
 uint64_t bus_publish(struct bus *b, wherry_span topic, wherry_span payload, wherry_span headers)
 {
-	struct publishing p = {b, topic, payload, headers, 0};
+	uint64_t receivers;
+	wherry_message m = {.size = sizeof(m), .topic = topic, .payload = payload, .headers = headers};
+	bus_send(b, &m, &receivers);
+	return receivers;
+}
+
+uint64_t bus_matches(struct bus *b, wherry_span topic)
+{
 	pthread_mutex_lock(&b->lock);
-	if (b->targets > 0)
-		filters_match(&b->filters, topic, to_target, &p);
-	atomic_store_explicit(&b->has_feeds, b->feeds != NULL, memory_order_relaxed);
+	uint64_t matched = matches(b, topic);
 	pthread_mutex_unlock(&b->lock);
-	atomic_fetch_add_explicit(&b->published, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&b->matched, p.matched, memory_order_relaxed);
-	return p.matched;
+	return matched;
 }
 
 // Whoever is told may take at once, so nothing is locked meanwhile; the reference keeps the outbox, not its peer, so a
@@ -325,16 +217,16 @@ static void tell(struct outbox *o)
 
 void bus_flush(struct bus *b)
 {
-	if (!atomic_load_explicit(&b->has_feeds, memory_order_relaxed))
+	if (!atomic_load_explicit(&b->has_work, memory_order_relaxed))
 		return;
 	pthread_mutex_lock(&b->lock);
 	for (struct feed *f = b->feeds, *next; f != NULL; f = next) {
 		next = f->next;
 		f->listed = false;
-		empty_feed(f);
+		feed_empty(f);
 	}
 	b->feeds = NULL;
-	atomic_store_explicit(&b->has_feeds, false, memory_order_relaxed);
+	atomic_store_explicit(&b->has_work, false, memory_order_relaxed);
 	struct outbox *marked = b->marked;
 	b->marked = NULL;
 	pthread_mutex_unlock(&b->lock);
@@ -346,10 +238,94 @@ void bus_flush(struct bus *b)
 	}
 }
 
+// --- what there is ------------------------------------------------------------------------------------------------------
+
 void bus_read_stats(struct bus *b, struct bus_stats *s)
 {
 	pthread_mutex_lock(&b->lock);
-	*s = (struct bus_stats){
-	    b->subscriptions, b->targets, b->published, b->matched, b->delivered, b->dropped, b->forgotten};
+	*s = (struct bus_stats){.subscriptions = b->subscriptions,
+	    .filters = b->targets,
+	    .published = b->published,
+	    .retained = b->retained.count,
+	    .retained_bytes = b->retained.bytes,
+	    .matched = b->matched,
+	    .delivered = b->delivered,
+	    .dropped = b->dropped,
+	    .forgotten = b->forgotten};
+	pthread_mutex_unlock(&b->lock);
+}
+
+bool bus_may_retain(struct bus *b, const wherry_message *m)
+{
+	uint64_t count, bytes;
+	pthread_mutex_lock(&b->lock);
+	retained_would_be(&b->retained, m, &count, &bytes);
+	bool fewer = count <= b->retained.count && bytes <= b->retained.bytes; // after the limits were lowered
+	pthread_mutex_unlock(&b->lock);
+	return fewer || (count <= (uint64_t)b->limits->retained && bytes <= (uint64_t)b->limits->retained_bytes);
+}
+
+struct showing {
+	int64_t now_ms;
+	int32_t (*each)(void *arg, const wherry_message *);
+	void *arg;
+};
+
+static int32_t show_kept(void *arg, struct kept *k)
+{
+	const struct showing *s = arg;
+	if (k->expires_ms != 0 && k->expires_ms <= s->now_ms)
+		return 0;
+	wherry_message m = {.size = sizeof(m),
+	    .flags = WHERRY_MESSAGE_RETAIN,
+	    .topic = k->topic,
+	    .payload = k->payload,
+	    .headers = k->headers,
+	    .expires_ms = k->expires_ms};
+	return s->each(s->arg, &m);
+}
+
+void bus_each_retained(
+    struct bus *b, wherry_span filter, int64_t now_ms, int32_t (*each)(void *arg, const wherry_message *), void *arg)
+{
+	struct showing s = {now_ms, each, arg};
+	pthread_mutex_lock(&b->lock);
+	retained_each(&b->retained, filter, show_kept, &s);
+	pthread_mutex_unlock(&b->lock);
+}
+
+struct naming {
+	wherry_span match;
+	int32_t (*each)(void *arg, const wherry_topic *);
+	void *arg;
+	bool over;
+};
+
+static void add_counts(wherry_topic *t, const struct target *of)
+{
+	t->subscriptions += of->plain.count;
+	for (const struct group *g = of->groups; g != NULL; g = g->next) {
+		t->subscriptions += g->members.count;
+		t->groups++;
+	}
+}
+
+static void name_place(void *arg, void *leaves)
+{
+	struct naming *n = arg;
+	const struct leaf *first = leaves;
+	wherry_topic t = {.size = sizeof(t), .filter = first->target->filters[first - first->target->leaf]};
+	if (n->over || (n->match.len > 0 && !filter_matches(n->match, t.filter)))
+		return;
+	for (const struct leaf *at = first; at != NULL; at = at->next)
+		add_counts(&t, at->target);
+	n->over = n->each(n->arg, &t) != 0;
+}
+
+void bus_each_topic(struct bus *b, wherry_span match, int32_t (*each)(void *arg, const wherry_topic *), void *arg)
+{
+	struct naming n = {match, each, arg, false};
+	pthread_mutex_lock(&b->lock);
+	filters_each(&b->filters, name_place, &n);
 	pthread_mutex_unlock(&b->lock);
 }

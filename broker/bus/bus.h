@@ -1,7 +1,9 @@
 // Publish/subscribe.  A message goes to every subscription whose filter matches its topic, and to one member of each group.
 //
 //   filters.c     topic -> targets
-//   bus.c         targets, subscriptions, groups, publishing
+//   subscribe.c   targets, subscriptions, groups
+//   bus.c         publishing
+//   retained.c    the last messages of topics
 //   segment.c     messages encoded once, for all who get them
 //   outbox.c      what waits for one session: bounds, gaps, deliveries as they go over the wire
 //
@@ -27,7 +29,10 @@ struct bus_limits {
 	_Atomic int64_t wildcards;       // filters with a wildcard, of all together: bounds what a publish may cost
 	_Atomic int64_t messages, bytes; // of a subscription that says nothing itself
 	_Atomic int64_t messages_most, bytes_most; // that it may ask for
+	_Atomic int64_t retained, retained_bytes;  // kept messages, of all together
 };
+
+enum { SUBSCRIBE_FILTERS = 256 }; // of one subscription, at most
 
 enum overflow { OVERFLOW_DROP_OLDEST, OVERFLOW_DROP_NEWEST, OVERFLOW_CONFLATE, OVERFLOW_DISCONNECT };
 
@@ -38,10 +43,14 @@ struct outbox_ops {
 };
 
 struct subscribe {
-	wherry_span filter, group; // group empty: none
-	wherry_span sticky;        // the header whose value chooses the member; empty: who has least
+	const wherry_span *filters; // a message that matches several is delivered once
+	uint32_t filter_count;
+	wherry_span group;  // of those with the same filters; empty: none
+	wherry_span sticky; // the header whose value chooses the member; empty: who has least
 	enum overflow overflow;
 	int64_t messages, bytes; // 0: the limits' own
+	bool retained;           // first what is kept, then what comes
+	int64_t now_ms;          // what has expired by then is not kept
 };
 
 int bus_open(struct bus **, const struct bus_limits *);
@@ -54,9 +63,20 @@ void outbox_close(struct outbox *); // its subscriptions end; gone() says when n
 int bus_subscribe(struct outbox *, const struct subscribe *, uint64_t *id, const char **why);
 bool bus_unsubscribe(struct outbox *, uint64_t id); // false: it has none of that id
 
+// A message whose topic has no fault.  ENORESP: fewer than `require` would get it, so nobody does; ENOMEM: it can't be
+// retained, and nobody gets it.  *receivers is how many subscriptions it goes to, a group counting as one.
+int bus_send(struct bus *, const wherry_message *, uint64_t *receivers);
 // payload, headers: one encoded value each, headers a map or empty.  Answers how many subscriptions it goes to.
 uint64_t bus_publish(struct bus *, wherry_span topic, wherry_span payload, wherry_span headers);
-void bus_flush(struct bus *); // what was published, by anybody, is on its way
+void bus_flush(struct bus *);                              // what was published, by anybody, is on its way
+uint64_t bus_matches(struct bus *, wherry_span topic);     // how many would get it now
+bool bus_may_retain(struct bus *, const wherry_message *); // or the limits are reached
+
+// In no order.  each() answers 0 to go on; it runs under the bus's lock and must not come back here.
+void bus_each_retained(
+    struct bus *, wherry_span filter, int64_t now_ms, int32_t (*each)(void *arg, const wherry_message *), void *arg);
+// Subscribed filters that `match` matches as if they were topics; empty: all.
+void bus_each_topic(struct bus *, wherry_span match, int32_t (*each)(void *arg, const wherry_topic *), void *arg);
 
 enum outbox_form {
 	OUTBOX_PUSHED,  // [2, "messages", [...]] one after another
@@ -70,16 +90,11 @@ struct outbox_taken outbox_take(struct outbox *, enum outbox_form, uint32_t mess
 
 bool outbox_subscribes(struct outbox *); // it has a subscription
 
-struct subscription_view {
-	uint64_t id, pending, bytes, delivered, dropped;
-	wherry_span filter, group;
-	enum overflow overflow;
-	int64_t max_messages, max_bytes;
-};
-void outbox_each(struct outbox *, void (*each)(void *arg, const struct subscription_view *), void *arg);
+// each() answers 0 to go on; it runs under the outbox's lock.
+void outbox_each(struct outbox *, int32_t (*each)(void *arg, const wherry_subscription *), void *arg);
 
 struct bus_stats {
-	uint64_t subscriptions, filters, published;
+	uint64_t subscriptions, filters, published, retained, retained_bytes;
 	uint64_t matched;                       // deliveries that were due: the sum of the next three, and what waits
 	uint64_t delivered, dropped, forgotten; // forgotten: their subscription ended before
 };

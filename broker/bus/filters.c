@@ -169,6 +169,26 @@ int filters_place(struct filters *f, wherry_span filter, struct filter_place **o
 	return token_count(filter) <= FILTERS_WILD_TOKENS ? wild_place(f, filter, out) : WHERRY_ELIMIT;
 }
 
+static void *wild_find(const struct filters *f, wherry_span filter)
+{
+	const struct filter_node *n = f->root;
+	struct topic_tokens t = topic_tokens(filter);
+	for (wherry_span token; n != NULL && topic_token(&t, &token);) {
+		if (is_token(token, '>'))
+			return n->rest.target;
+		n = is_token(token, '*') ? n->star : child(f, n, token);
+	}
+	return n != NULL ? n->here.target : NULL;
+}
+
+void *filters_find(const struct filters *f, wherry_span filter)
+{
+	if (filter_is_wild(filter))
+		return wild_find(f, filter);
+	const struct exact *e = exact_find(f, filter, hash_bytes(&f->key, filter.ptr, filter.len));
+	return e != NULL ? e->place.target : NULL;
+}
+
 void **filter_target(struct filter_place *p)
 {
 	return &p->target;

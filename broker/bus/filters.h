@@ -27,8 +27,9 @@ int filters_open(struct filters *);   // ENOMEM
 void filters_close(struct filters *); // empty by then, or its places are freed
 // The place of a filter without fault; made if it is new.  ENOMEM; ELIMIT: a wildcard and more than FILTERS_WILD_TOKENS tokens.
 int filters_place(struct filters *, wherry_span filter, struct filter_place **);
-void **filter_target(struct filter_place *);                  // NULL at first
-void filters_forget(struct filters *, struct filter_place *); // its target is NULL: frees it
+void *filters_find(const struct filters *, wherry_span filter); // its target; NULL: none
+void **filter_target(struct filter_place *);                    // NULL at first
+void filters_forget(struct filters *, struct filter_place *);   // its target is NULL: frees it
 // Calls found() with each target that is not NULL, each once.
 void filters_match(const struct filters *, wherry_span topic, void (*found)(void *arg, void *target), void *arg);
 void filters_each(const struct filters *, void (*each)(void *arg, void *target), void *arg);

@@ -1,6 +1,6 @@
 // What bus.c, group.c and outbox.c share.
 //
-//   target        a filter that somebody has: its plain subscriptions, its groups
+//   target        filters that somebody has, one or some together: its plain subscriptions, its groups
 //   feed          a segment that is being filled, for all plain subscriptions of a target or for one member of a group
 //   subscription  in its target or group (bus.lock), and in its outbox (bus.lock to change, either to read)
 //   entry         a run of a segment's messages that waits in an outbox (outbox.lock)
@@ -12,6 +12,7 @@
 
 #include "bus/bus.h"
 #include "bus/filters.h"
+#include "bus/retained.h"
 #include "bus/segment.h"
 
 struct subscription;
@@ -38,14 +39,22 @@ struct group {
 	char name[]; // then the sticky header's name
 };
 
+// One filter of a target, in the row of those that are at the filter's place.  A target with one filter stands first.
+struct leaf {
+	struct target *target;
+	struct filter_place *place;
+	struct leaf *next, *prev;
+};
+
 struct target {
 	struct feed feed;
-	struct filter_place *place;
+	struct link link; // of several filters: in bus.sets
 	struct members plain;
 	struct group *groups;
-	bool wild;
-	size_t len;
-	char filter[];
+	uint64_t met; // the number of the last look that came by
+	uint32_t filter_count;
+	wherry_span *filters; // in their order
+	struct leaf leaf[];
 };
 
 struct subscription {
@@ -95,14 +104,21 @@ struct bus {
 	const struct bus_limits *limits;
 	pthread_mutex_t lock;
 	struct filters filters;
-	struct hash_key key; // for topics and sticky values
+	struct links sets;   // targets of several filters
+	struct hash_key key; // for topics, sets and sticky values
+	struct retained retained;
 	uint64_t next_id;
+	uint64_t look;         // a number for each message and each look at what is kept, so that nothing is met twice
 	struct feed *feeds;    // those that have something
 	struct outbox *marked; // to be told at the end of a flush
-	atomic_bool has_feeds;
-	uint64_t subscriptions, targets, wildcards;
-	atomic_uint_fast64_t published, matched, delivered, dropped, forgotten;
+	atomic_bool has_work;  // of these
+	uint64_t subscriptions, targets, wildcards, published, matched;
+	atomic_uint_fast64_t delivered, dropped, forgotten;
 };
+
+// bus.c, under bus.lock
+void feed_empty(struct feed *); // hands its messages out
+void feed_unlist(struct bus *, struct feed *);
 
 // group.c, under bus.lock
 struct subscription *group_choose(struct bus *, struct group *, wherry_span headers);

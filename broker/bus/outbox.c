@@ -239,6 +239,7 @@ static void mark(struct outbox *o)
 	atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
 	o->next_marked = o->bus->marked;
 	o->bus->marked = o;
+	atomic_store_explicit(&o->bus->has_work, true, memory_order_relaxed);
 }
 
 void outbox_add(struct subscription *s, struct segment *g, uint64_t lost)

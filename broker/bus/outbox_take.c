@@ -137,21 +137,31 @@ bool outbox_subscribes(struct outbox *o)
 	return has;
 }
 
-void outbox_each(struct outbox *o, void (*each)(void *arg, const struct subscription_view *), void *arg)
+static wherry_subscription view_of(const struct subscription *s)
 {
+	const struct group *g = s->group;
+	return (wherry_subscription){.size = sizeof(wherry_subscription),
+	    .overflow = (uint32_t)s->overflow,
+	    .filter_count = s->target->filter_count,
+	    .id = s->id,
+	    .filters = s->target->filters,
+	    .group = g != NULL ? span_of(g->name, g->len) : (wherry_span){0},
+	    .sticky = g != NULL ? g->sticky : (wherry_span){0},
+	    .max_messages = s->max_messages,
+	    .max_bytes = s->max_bytes,
+	    .pending = s->pending,
+	    .bytes = s->bytes,
+	    .delivered = s->delivered,
+	    .dropped = s->dropped};
+}
+
+void outbox_each(struct outbox *o, int32_t (*each)(void *arg, const wherry_subscription *), void *arg)
+{
+	bool over = false;
 	pthread_mutex_lock(&o->lock);
-	for (const struct subscription *s = o->subscriptions; s != NULL; s = s->next) {
-		struct subscription_view view = {.id = s->id,
-		    .pending = s->pending,
-		    .bytes = s->bytes,
-		    .delivered = s->delivered,
-		    .dropped = s->dropped,
-		    .filter = span_of(s->target->filter, s->target->len),
-		    .group = s->group != NULL ? span_of(s->group->name, s->group->len) : (wherry_span){0},
-		    .overflow = s->overflow,
-		    .max_messages = (int64_t)s->max_messages,
-		    .max_bytes = (int64_t)s->max_bytes};
-		each(arg, &view);
+	for (const struct subscription *s = o->subscriptions; s != NULL && !over; s = s->next) {
+		wherry_subscription view = view_of(s);
+		over = each(arg, &view) != 0;
 	}
 	pthread_mutex_unlock(&o->lock);
 }

@@ -1,6 +1,8 @@
 #include "bus/segment.h"
 
 #include "base/mem.h"
+#include "codec/cursor.h"
+#include "codec/pack.h"
 
 enum {
 	FIXARRAY_3 = 0x93,
@@ -10,7 +12,7 @@ enum {
 	STR16 = 0xda,
 	SHORT_STR = 31,
 	BYTE_STR = 255,
-	HEADS = 5
+	HEADS = 24 // at most, with the header of what was kept
 };
 
 // 512 ends are 2 KiB: what a quiet topic's single message needs of it is never touched.
@@ -49,7 +51,28 @@ static void add_topic(struct buffer *b, wherry_span topic)
 	buffer_append(b, topic.ptr, topic.len);
 }
 
-bool segment_add(struct segment *s, wherry_span topic, wherry_span payload, wherry_span headers)
+static void add_headers(struct buffer *b, wherry_span headers)
+{
+	if (headers.len > 0)
+		buffer_append(b, headers.ptr, headers.len);
+	else
+		buffer_byte(b, NIL);
+}
+
+static void add_headers_retained(struct buffer *b, wherry_span headers)
+{
+	struct cursor c = cursor_of(headers);
+	uint32_t pairs = 0;
+	cursor_map(&c, &pairs);
+	struct wherry_out pack = {b, NULL};
+	pack_map(&pack, pairs + 1);
+	pack_cstring(&pack, "retained");
+	pack_bool(&pack, true);
+	buffer_append(b, c.at, (size_t)(c.end - c.at));
+}
+
+static bool add(struct segment *s, wherry_span topic, wherry_span payload, wherry_span headers,
+    void (*add_its_headers)(struct buffer *, wherry_span))
 {
 	struct buffer *b = &s->bytes;
 	if (!buffer_reserve(b, HEADS + topic.len + payload.len + headers.len)) {
@@ -59,12 +82,19 @@ bool segment_add(struct segment *s, wherry_span topic, wherry_span payload, wher
 	buffer_byte(b, FIXARRAY_3);
 	add_topic(b, topic);
 	buffer_append(b, payload.ptr, payload.len);
-	if (headers.len > 0)
-		buffer_append(b, headers.ptr, headers.len);
-	else
-		buffer_byte(b, NIL);
+	add_its_headers(b, headers);
 	s->end[s->count++] = (uint32_t)b->len;
 	return true;
+}
+
+bool segment_add(struct segment *s, wherry_span topic, wherry_span payload, wherry_span headers)
+{
+	return add(s, topic, payload, headers, add_headers);
+}
+
+bool segment_add_retained(struct segment *s, wherry_span topic, wherry_span payload, wherry_span headers)
+{
+	return add(s, topic, payload, headers, add_headers_retained);
 }
 
 wherry_span segment_topic(const struct segment *s, uint32_t message)

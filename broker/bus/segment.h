@@ -21,6 +21,8 @@ struct segment *segment_new(void); // NULL: no memory
 void segment_drop(struct segment *);
 // false: no memory, and it is as before.
 bool segment_add(struct segment *, wherry_span topic, wherry_span payload, wherry_span headers);
+// The same of a message that was kept: its headers say so, {"retained": true} among them.
+bool segment_add_retained(struct segment *, wherry_span topic, wherry_span payload, wherry_span headers);
 static inline bool segment_full(const struct segment *s)
 {
 	return s->count == SEGMENT_MESSAGES || s->bytes.len >= SEGMENT_BYTES;

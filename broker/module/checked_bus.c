@@ -104,7 +104,7 @@ static int32_t unsubscribe(wherry_call *call, uint64_t id)
 	return host_bus.unsubscribe(&k->real->face, id);
 }
 
-static int32_t each_subscription(wherry_call *call, void (*each)(void *arg, const wherry_subscription *), void *arg)
+static int32_t each_subscription(wherry_call *call, int32_t (*each)(void *arg, const wherry_subscription *), void *arg)
 {
 	ENTER("each_subscription");
 	return each != NULL ? host_bus.each_subscription(&k->real->face, each, arg)
@@ -112,7 +112,7 @@ static int32_t each_subscription(wherry_call *call, void (*each)(void *arg, cons
 }
 
 static int32_t each_topic(
-    wherry_call *call, wherry_span match, void (*each)(void *arg, const wherry_topic *), void *arg)
+    wherry_call *call, wherry_span match, int32_t (*each)(void *arg, const wherry_topic *), void *arg)
 {
 	ENTER("each_topic");
 	if (each == NULL || !span_is_whole(match))
@@ -121,7 +121,7 @@ static int32_t each_topic(
 }
 
 static int32_t each_retained(
-    wherry_call *call, wherry_span filter, void (*each)(void *arg, const wherry_message *), void *arg)
+    wherry_call *call, wherry_span filter, int32_t (*each)(void *arg, const wherry_message *), void *arg)
 {
 	ENTER("each_retained");
 	if (each == NULL || !span_is_whole(filter))

@@ -41,9 +41,9 @@ int32_t call_send(wherry_call *, const wherry_message *, uint64_t *receivers);
 int32_t call_matches(wherry_call *, wherry_span topic, uint64_t *receivers);
 int32_t call_subscribe(wherry_call *, const wherry_subscribe *, uint64_t *id);
 int32_t call_unsubscribe(wherry_call *, uint64_t id);
-int32_t call_each_subscription(wherry_call *, void (*each)(void *arg, const wherry_subscription *), void *arg);
-int32_t call_each_topic(wherry_call *, wherry_span match, void (*each)(void *arg, const wherry_topic *), void *arg);
+int32_t call_each_subscription(wherry_call *, int32_t (*each)(void *arg, const wherry_subscription *), void *arg);
+int32_t call_each_topic(wherry_call *, wherry_span match, int32_t (*each)(void *arg, const wherry_topic *), void *arg);
 int32_t call_each_retained(
-    wherry_call *, wherry_span filter, void (*each)(void *arg, const wherry_message *), void *arg);
+    wherry_call *, wherry_span filter, int32_t (*each)(void *arg, const wherry_message *), void *arg);
 
 #endif

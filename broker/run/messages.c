@@ -31,20 +31,21 @@ int32_t call_unsubscribe(wherry_call *face, uint64_t id)
 	return unsupported(face);
 }
 
-int32_t call_each_subscription(wherry_call *face, void (*each)(void *arg, const wherry_subscription *), void *arg)
+int32_t call_each_subscription(wherry_call *face, int32_t (*each)(void *arg, const wherry_subscription *), void *arg)
 {
 	(void)each, (void)arg;
 	return unsupported(face);
 }
 
-int32_t call_each_topic(wherry_call *face, wherry_span match, void (*each)(void *arg, const wherry_topic *), void *arg)
+int32_t call_each_topic(
+    wherry_call *face, wherry_span match, int32_t (*each)(void *arg, const wherry_topic *), void *arg)
 {
 	(void)match, (void)each, (void)arg;
 	return unsupported(face);
 }
 
 int32_t call_each_retained(
-    wherry_call *face, wherry_span filter, void (*each)(void *arg, const wherry_message *), void *arg)
+    wherry_call *face, wherry_span filter, int32_t (*each)(void *arg, const wherry_message *), void *arg)
 {
 	(void)filter, (void)each, (void)arg;
 	return unsupported(face);

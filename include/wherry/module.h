@@ -337,7 +337,7 @@ typedef struct wherry_read {
 typedef struct wherry_message {
 	uint32_t size, flags;
 	wherry_span topic, payload, headers;
-	int64_t expires_ms; // Unix time until which a RETAIN one is kept; 0: for ever
+	int64_t expires_ms; // Unix time until which a RETAIN one is shown; 0: for ever
 	uint64_t require;   // ENORESP, and it is not sent, if it would reach fewer
 } wherry_message;
 
@@ -405,14 +405,15 @@ typedef struct wherry_bus {
 	// For the session that asks.  EARG and ELIMIT with their text; EUNSUPPORTED: it is the broker, or in a transaction.  [keys]
 	int32_t (*subscribe)(wherry_call *, const wherry_subscribe *, uint64_t *id);
 	int32_t (*unsubscribe)(wherry_call *, uint64_t id); // ENOKEY: the session has none of that id.  [keys]
-	// Those of the session that asks.  What each() is given here and below is lent to it.  [keys]
-	int32_t (*each_subscription)(wherry_call *, void (*each)(void *arg, const wherry_subscription *), void *arg);
+	// Those of the session that asks.  Here and below, what each() is given is lent to it, and it answers 0 to go on;
+	// it must not call functions of wherry_bus.  [keys]
+	int32_t (*each_subscription)(wherry_call *, int32_t (*each)(void *arg, const wherry_subscription *), void *arg);
 	// Subscribed filters that `match` matches, itself a filter, as if they were topics; empty: all.  [keys]
 	int32_t (*each_topic)(
-	    wherry_call *, wherry_span match, void (*each)(void *arg, const wherry_topic *), void *arg);
-	// Retained messages whose topics match the filter.  [keys]
+	    wherry_call *, wherry_span match, int32_t (*each)(void *arg, const wherry_topic *), void *arg);
+	// Retained messages whose topics match the filter, but those that have expired.  [keys]
 	int32_t (*each_retained)(
-	    wherry_call *, wherry_span filter, void (*each)(void *arg, const wherry_message *), void *arg);
+	    wherry_call *, wherry_span filter, int32_t (*each)(void *arg, const wherry_message *), void *arg);
 } wherry_bus;
 
 enum { WHERRY_LOG_ERROR, WHERRY_LOG_WARN, WHERRY_LOG_INFO, WHERRY_LOG_DEBUG };

@@ -1,5 +1,7 @@
 // The bus: who gets what, in which order, and that every gap is told.
 
+#include "ear.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -11,121 +13,19 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "bus/bus.h"
 #include "bus/filters.h"
 #include "codec/cursor.h"
-
-// --- a listener ---------------------------------------------------------------------------------------------------------
-
-struct ear {
-	struct outbox *outbox;
-	unsigned ready, overflowed, gone;
-};
-
-static void on_ready(void *peer)
-{
-	((struct ear *)peer)->ready++;
-}
-
-static void on_overflow(void *peer)
-{
-	((struct ear *)peer)->overflowed++;
-}
-
-static void on_gone(void *peer)
-{
-	((struct ear *)peer)->gone++;
-}
-
-static const struct outbox_ops ear_ops = {on_ready, on_overflow, on_gone};
-
-static struct bus_limits limits = {1000, 1000, 10, 100000, 100000, 1 << 20};
-
-static struct bus *open_bus(void)
-{
-	struct bus *b;
-	assert_int_equal(bus_open(&b, &limits), 0);
-	return b;
-}
-
-static void open_ear(struct bus *b, struct ear *e)
-{
-	*e = (struct ear){0};
-	assert_int_equal(outbox_open(b, &ear_ops, e, &e->outbox), 0);
-}
-
-static uint64_t listen_with(struct ear *e, const struct subscribe *wanted)
-{
-	uint64_t id;
-	const char *why;
-	assert_int_equal(bus_subscribe(e->outbox, wanted, &id, &why), 0);
-	return id;
-}
-
-static uint64_t listen_to(struct ear *e, const char *filter)
-{
-	return listen_with(e, &(struct subscribe){.filter = span_text(filter)});
-}
-
-// An int as payload.
-static uint64_t say(struct bus *b, const char *topic, unsigned number)
-{
-	uint8_t payload[5] = {
-	    0xce, (uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number};
-	return bus_publish(b, span_text(topic), span_of(payload, sizeof(payload)), (wherry_span){0});
-}
-
-// "2:1+0 a=1 b=2; " : subscription, seq, lost, messages.
-static void show_delivery(const wherry_value *body, char *text, size_t room)
-{
-	struct cursor c = {body->as.bytes.ptr, (const uint8_t *)body->as.bytes.ptr + body->as.bytes.len};
-	wherry_value id, seq, lost, list, message, part;
-	assert_true(cursor_next(&c, &id) && cursor_next(&c, &seq) && cursor_next(&c, &lost) && cursor_next(&c, &list));
-	size_t len = strlen(text);
-	len += (size_t)snprintf(text + len, room - len, "%ld:%ld+%ld", (long)id.as.i, (long)seq.as.i, (long)lost.as.i);
-	c = (struct cursor){list.as.bytes.ptr, (const uint8_t *)list.as.bytes.ptr + list.as.bytes.len};
-	while (cursor_next(&c, &message)) {
-		struct cursor m = {message.as.bytes.ptr, (const uint8_t *)message.as.bytes.ptr + message.as.bytes.len};
-		assert_true(cursor_next(&m, &part));
-		len += (size_t)snprintf(
-		    text + len, room - len, " %.*s=", (int)part.as.bytes.len, (const char *)part.as.bytes.ptr);
-		assert_true(cursor_next(&m, &part));
-		len += (size_t)snprintf(text + len, room - len, "%ld", (long)part.as.i);
-	}
-	snprintf(text + len, room - len, "; ");
-}
-
-static const char *take(struct ear *e, uint32_t messages, size_t bytes)
-{
-	static char text[8192];
-	struct buffer out = {0};
-	outbox_take(e->outbox, OUTBOX_FETCHED, messages, bytes, &out);
-	text[0] = 0;
-	struct cursor c = cursor_of(buffer_span(&out));
-	for (wherry_value delivery, method, body; cursor_next(&c, &delivery);) {
-		struct cursor d = {
-		    delivery.as.bytes.ptr, (const uint8_t *)delivery.as.bytes.ptr + delivery.as.bytes.len};
-		assert_true(cursor_next(&d, &method) && cursor_next(&d, &body));
-		show_delivery(&body, text, sizeof(text));
-	}
-	buffer_free(&out);
-	return text;
-}
-
-static const char *take_all(struct ear *e)
-{
-	return take(e, 1000000, SIZE_MAX / 2);
-}
+#include "wherry/status.h"
 
 // --- tests --------------------------------------------------------------------------------------------------------------
 
 static void what_matches_is_delivered_once_and_in_order(void **state)
 {
 	(void)state;
-	struct bus *b = open_bus();
+	struct bus *b = ear_bus();
 	struct ear a, c;
-	open_ear(b, &a);
-	open_ear(b, &c);
+	ear_open(b, &a);
+	ear_open(b, &c);
 	listen_to(&a, "t.x");
 	listen_to(&a, "t.*");
 	listen_to(&c, ">");
@@ -155,10 +55,10 @@ static void what_matches_is_delivered_once_and_in_order(void **state)
 static void a_new_subscription_gets_nothing_old(void **state)
 {
 	(void)state;
-	struct bus *b = open_bus();
+	struct bus *b = ear_bus();
 	struct ear a, c;
-	open_ear(b, &a);
-	open_ear(b, &c);
+	ear_open(b, &a);
+	ear_open(b, &c);
 	listen_to(&a, "t");
 	say(b, "t", 1);
 	listen_to(&c, "t");
@@ -177,18 +77,26 @@ static void a_new_subscription_gets_nothing_old(void **state)
 static void policies_say_what_was_lost(void **state)
 {
 	(void)state;
-	struct bus *b = open_bus();
+	struct bus *b = ear_bus();
 	struct ear a, c, d, e;
-	open_ear(b, &a);
-	open_ear(b, &c);
-	open_ear(b, &d);
-	open_ear(b, &e);
-	listen_with(&a, &(struct subscribe){.filter = span_text("t.>"), .messages = 3});
+	ear_open(b, &a);
+	ear_open(b, &c);
+	ear_open(b, &d);
+	ear_open(b, &e);
 	listen_with(
-	    &c, &(struct subscribe){.filter = span_text("t.>"), .messages = 3, .overflow = OVERFLOW_DROP_NEWEST});
-	listen_with(&d, &(struct subscribe){.filter = span_text("t.>"), .messages = 3, .overflow = OVERFLOW_CONFLATE});
-	listen_with(
-	    &e, &(struct subscribe){.filter = span_text("t.>"), .messages = 3, .overflow = OVERFLOW_DISCONNECT});
+	    &a, &(struct subscribe){.filters = (wherry_span[]){span_text("t.>")}, .filter_count = 1, .messages = 3});
+	listen_with(&c, &(struct subscribe){.filters = (wherry_span[]){span_text("t.>")},
+			    .filter_count = 1,
+			    .messages = 3,
+			    .overflow = OVERFLOW_DROP_NEWEST});
+	listen_with(&d, &(struct subscribe){.filters = (wherry_span[]){span_text("t.>")},
+			    .filter_count = 1,
+			    .messages = 3,
+			    .overflow = OVERFLOW_CONFLATE});
+	listen_with(&e, &(struct subscribe){.filters = (wherry_span[]){span_text("t.>")},
+			    .filter_count = 1,
+			    .messages = 3,
+			    .overflow = OVERFLOW_DISCONNECT});
 	for (unsigned i = 1; i <= 5; i++) {
 		say(b, i % 2 ? "t.x" : "t.y", i);
 		bus_flush(b);
@@ -211,11 +119,12 @@ static void policies_say_what_was_lost(void **state)
 static void a_group_gets_each_message_once(void **state)
 {
 	(void)state;
-	struct bus *b = open_bus();
+	struct bus *b = ear_bus();
 	struct ear a, c;
-	open_ear(b, &a);
-	open_ear(b, &c);
-	struct subscribe wanted = {.filter = span_text("t"), .group = span_text("g")};
+	ear_open(b, &a);
+	ear_open(b, &c);
+	struct subscribe wanted = {
+	    .filters = (wherry_span[]){span_text("t")}, .filter_count = 1, .group = span_text("g")};
 	listen_with(&a, &wanted);
 	listen_with(&c, &wanted);
 	for (unsigned i = 0; i < 6; i++)
@@ -238,9 +147,9 @@ static void a_group_gets_each_message_once(void **state)
 static void takes_are_bounded(void **state)
 {
 	(void)state;
-	struct bus *b = open_bus();
+	struct bus *b = ear_bus();
 	struct ear a;
-	open_ear(b, &a);
+	ear_open(b, &a);
 	listen_to(&a, "t");
 	for (unsigned i = 1; i <= 5; i++)
 		say(b, "t", i);
@@ -253,24 +162,119 @@ static void takes_are_bounded(void **state)
 	bus_close(b);
 }
 
-// --- the filters against the plain rule -----------------------------------------------------------------------------------
+// --- several filters ----------------------------------------------------------------------------------------------------
 
-static unsigned next(unsigned *seed)
+static void one_message_for_all_filters_of_a_subscription(void **state)
 {
-	return (*seed = *seed * 1103515245u + 12345u) >> 16;
+	(void)state;
+	struct bus *b = ear_bus();
+	struct ear a, c;
+	ear_open(b, &a);
+	ear_open(b, &c);
+	wherry_span both[] = {span_text("t.*"), span_text("t.x"), span_text("t.*")}, turned[] = {both[1], both[0]};
+	listen_with(&a, &(struct subscribe){.filters = both, .filter_count = 3});
+	listen_with(&c, &(struct subscribe){.filters = turned, .filter_count = 2});
+	listen_to(&c, "t.x");
+	assert_int_equal(say(b, "t.x", 1), 3);
+	assert_int_equal(say(b, "t.y", 2), 2);
+	assert_int_equal(bus_matches(b, span_text("t.x")), 3);
+	bus_flush(b);
+	assert_string_equal(take_all(&a), "1:1+0 t.x=1 t.y=2; ");
+	struct bus_stats stats;
+	bus_read_stats(b, &stats);
+	assert_int_equal(stats.filters, 2); // the same set, and one alone
+	assert_true(bus_unsubscribe(c.outbox, 3));
+	assert_int_equal(say(b, "t.x", 3), 2);
+	listen_to(&a, "t.x");
+	assert_int_equal(say(b, "t.x", 4), 3);
+	outbox_close(a.outbox);
+	assert_int_equal(say(b, "t.x", 5), 1);
+	outbox_close(c.outbox);
+	assert_int_equal(say(b, "t.x", 6), 0);
+	bus_read_stats(b, &stats);
+	assert_int_equal(stats.filters, 0);
+	bus_close(b);
 }
 
-static void make(unsigned *seed, const char *const *words, unsigned count, bool filter, char *text)
+static void bounds_of_filters(void **state)
 {
-	unsigned tokens = 1 + next(seed) % 5;
-	text[0] = 0;
-	for (unsigned i = 0; i < tokens; i++) {
-		const char *word = words[next(seed) % count];
-		if (strcmp(word, ">") == 0 && (!filter || i + 1 < tokens))
-			word = "a";
-		sprintf(text + strlen(text), "%s%s", i > 0 ? "." : "", word);
+	(void)state;
+	static wherry_span many[SUBSCRIBE_FILTERS + 1];
+	static char text[SUBSCRIBE_FILTERS + 1][16];
+	struct bus *b = ear_bus();
+	struct ear a;
+	uint64_t id;
+	const char *why;
+	ear_open(b, &a);
+	for (unsigned i = 0; i <= SUBSCRIBE_FILTERS; i++) {
+		snprintf(text[i], sizeof(text[i]), "%u.*", i);
+		many[i] = span_text(text[i]);
 	}
+	struct subscribe wanted = {.filters = many, .filter_count = SUBSCRIBE_FILTERS + 1};
+	assert_int_equal(bus_subscribe(a.outbox, &wanted, &id, &why), WHERRY_EARG);
+	assert_string_equal(why, "a subscription has at most 256 filters");
+	ear_limits.wildcards = 10;
+	wanted.filter_count = 11; // one wildcard more than the limit: nothing of it stays
+	assert_int_equal(bus_subscribe(a.outbox, &wanted, &id, &why), WHERRY_ELIMIT);
+	assert_int_equal(say(b, "0.x", 1), 0);
+	wanted.filter_count = 10;
+	assert_int_equal(bus_subscribe(a.outbox, &wanted, &id, &why), WHERRY_OK);
+	assert_int_equal(bus_subscribe(a.outbox, &wanted, &id, &why), WHERRY_OK);
+	assert_int_equal(say(b, "0.x", 1), 2);
+	wanted.filter_count = 0;
+	assert_int_equal(bus_subscribe(a.outbox, &wanted, &id, &why), WHERRY_EARG);
+	ear_limits.wildcards = 1000;
+	outbox_close(a.outbox);
+	bus_close(b);
 }
+
+static void fewer_than_required(void **state)
+{
+	(void)state;
+	struct bus *b = ear_bus();
+	struct ear a;
+	ear_open(b, &a);
+	listen_to(&a, "t");
+	uint64_t receivers;
+	wherry_message m = {.size = sizeof(m), .topic = span_text("t"), .payload = span_of("\x01", 1), .require = 2};
+	assert_int_equal(bus_send(b, &m, &receivers), WHERRY_ENORESP);
+	m.require = 1;
+	assert_int_equal(bus_send(b, &m, &receivers), WHERRY_OK);
+	assert_int_equal(receivers, 1);
+	bus_flush(b);
+	assert_string_equal(take_all(&a), "1:1+0 t=1; ");
+	outbox_close(a.outbox);
+	bus_close(b);
+}
+
+static int32_t note_topic(void *arg, const wherry_topic *t)
+{
+	char *text = arg;
+	sprintf(text + strlen(text), "%.*s:%lu/%lu ", (int)t->filter.len, (const char *)t->filter.ptr,
+	    (unsigned long)t->subscriptions, (unsigned long)t->groups);
+	return 0;
+}
+
+static void who_listens_to_what(void **state)
+{
+	(void)state;
+	struct bus *b = ear_bus();
+	struct ear a;
+	ear_open(b, &a);
+	listen_to(&a, "t.*");
+	listen_with(
+	    &a, &(struct subscribe){.filters = (wherry_span[]){span_text("t.*"), span_text("u.x")}, .filter_count = 2});
+	listen_with(&a, &(struct subscribe){
+			    .filters = (wherry_span[]){span_text("u.x")}, .filter_count = 1, .group = span_text("g")});
+	char text[256] = "";
+	bus_each_topic(b, span_text("t.>"), note_topic, text);
+	bus_each_topic(b, span_text("u.*"), note_topic, text);
+	assert_string_equal(text, "t.*:2/0 u.x:2/1 ");
+	outbox_close(a.outbox);
+	bus_close(b);
+}
+
+// --- the filters against the plain rule -----------------------------------------------------------------------------------
 
 static void count_target(void *arg, void *target)
 {
@@ -384,14 +388,15 @@ static void nothing_is_lost_silently(void **state)
 	static const char *const filters[] = {"t.a", "t.*", ">", "t.b", "*.c", "t.a"};
 	static const char *const topics[] = {"t.a", "t.b", "t.c", "u.c", "v"};
 	for (unsigned round = 0; round < 60; round++) {
-		struct bus *b = open_bus();
+		struct bus *b = ear_bus();
 		struct ear ears[EARS];
 		struct book books[SUBS] = {0};
 		unsigned seed = round * 7919 + 1;
 		for (unsigned i = 0; i < EARS; i++)
-			open_ear(b, &ears[i]);
+			ear_open(b, &ears[i]);
 		for (unsigned i = 0; i < SUBS; i++) {
-			struct subscribe wanted = {.filter = span_text(filters[next(&seed) % 6]),
+			struct subscribe wanted = {.filters = (wherry_span[]){span_text(filters[next(&seed) % 6])},
+			    .filter_count = 1,
 			    .messages = 1 + next(&seed) % 20,
 			    .bytes = 20 + next(&seed) % 400,
 			    .overflow = (enum overflow)(next(&seed) % 3)};
@@ -451,6 +456,10 @@ int main(void)
 	    cmocka_unit_test(policies_say_what_was_lost),
 	    cmocka_unit_test(a_group_gets_each_message_once),
 	    cmocka_unit_test(takes_are_bounded),
+	    cmocka_unit_test(one_message_for_all_filters_of_a_subscription),
+	    cmocka_unit_test(bounds_of_filters),
+	    cmocka_unit_test(fewer_than_required),
+	    cmocka_unit_test(who_listens_to_what),
 	    cmocka_unit_test(the_trie_agrees_with_the_rule),
 	    cmocka_unit_test(nothing_is_lost_silently),
 	};

@@ -16,7 +16,7 @@
 
 enum { PUBLISHERS = 4, SESSIONS = 4, MESSAGES = 200000, TAKES = 8 };
 
-static struct bus_limits limits = {1000, 1000, 50, 100000, 100000, 1 << 20};
+static struct bus_limits limits = {1000, 1000, 50, 100000, 100000, 1 << 20, 1000, 1 << 20};
 
 struct world {
 	struct bus *bus;
@@ -122,9 +122,12 @@ static void live(struct life *l, unsigned number)
 {
 	static const char *const filters[] = {"p.*", "p.1", ">", "p.0"};
 	const char *why;
-	struct subscribe wanted = {.filter = span_text(filters[number % 4]), .overflow = (enum overflow)(number % 2)};
+	struct subscribe wanted = {.filters = (wherry_span[]){span_text(filters[number % 4])},
+	    .filter_count = 1,
+	    .overflow = (enum overflow)(number % 2)};
 	bus_subscribe(l->outbox, &wanted, &l->ids[0], &why);
-	wanted = (struct subscribe){.filter = span_text("p.2"), .group = span_text("g")};
+	wanted = (struct subscribe){
+	    .filters = (wherry_span[]){span_text("p.2")}, .filter_count = 1, .group = span_text("g")};
 	bus_subscribe(l->outbox, &wanted, &l->ids[1], &why);
 	for (unsigned i = 0; i < TAKES && atomic_load(&l->world->publishing) > 0; i++) {
 		struct timespec soon;

@@ -257,9 +257,9 @@ MEMBER(wherry_bus, send, 64, 8, int32_t (*)(wherry_call *, const wherry_message 
 MEMBER(wherry_bus, matches, 72, 8, int32_t (*)(wherry_call *, wherry_span topic, uint64_t *receivers))
 MEMBER(wherry_bus, subscribe, 80, 8, int32_t (*)(wherry_call *, const wherry_subscribe *, uint64_t *id))
 MEMBER(wherry_bus, unsubscribe, 88, 8, int32_t (*)(wherry_call *, uint64_t id))
-MEMBER(wherry_bus, each_subscription, 96, 8, int32_t (*)(wherry_call *, void (*each)(void *arg, const wherry_subscription *), void *arg))
-MEMBER(wherry_bus, each_topic, 104, 8, int32_t (*)( wherry_call *, wherry_span match, void (*each)(void *arg, const wherry_topic *), void *arg))
-MEMBER(wherry_bus, each_retained, 112, 8, int32_t (*)( wherry_call *, wherry_span filter, void (*each)(void *arg, const wherry_message *), void *arg))
+MEMBER(wherry_bus, each_subscription, 96, 8, int32_t (*)(wherry_call *, int32_t (*each)(void *arg, const wherry_subscription *), void *arg))
+MEMBER(wherry_bus, each_topic, 104, 8, int32_t (*)( wherry_call *, wherry_span match, int32_t (*each)(void *arg, const wherry_topic *), void *arg))
+MEMBER(wherry_bus, each_retained, 112, 8, int32_t (*)( wherry_call *, wherry_span filter, int32_t (*each)(void *arg, const wherry_message *), void *arg))
 
 SIZE(wherry_host, 168, 8)
 MEMBER(wherry_host, size, 0, 4, uint32_t)

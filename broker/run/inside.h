@@ -383,6 +383,7 @@ void parked_pass_on(struct parked *);                  // what it was woken for 
 bool park_must_queue(struct router *, const struct run_as *, const struct bound *);
 void parking_begin(struct router *, struct worker *, uint64_t ticket); // park() was called
 void parking_end(struct router *, struct worker *);
+bool park_waits(struct router *, uint32_t ns, wherry_span key);   // does anybody, on that key?
 uint64_t park_next_ticket(struct router *, const struct bound *); // for a command that may park; else 0
 // The request waits from now on: a new one, or `as->parked` again.  OK; ELIMIT; ENOMEM; ESHUTDOWN (drained, its client
 // gone, or its command another owner's now: run it with WHERRY_WHY_SHUTDOWN).

@@ -122,11 +122,34 @@ static int32_t keys_put_head(wherry_call *face, uint32_t arg, uint32_t index, wh
 	return status == WHERRY_ETYPE ? wrong_type(c, slot, type) : status;
 }
 
+// Remembered, and done after the commit: park_signals().
+static int note_signal(struct call *c, wherry_span key, uint32_t count)
+{
+	struct worker *w = c->worker;
+	if (atomic_load_explicit(&c->router->parked_count, memory_order_acquire) == 0)
+		return WHERRY_OK; // waiters register under the stripe that is held now: there are none
+	size_t room = w->signal_room, at = w->notes.len;
+	bool ok = vector_room((void **)&w->signals, &room, w->signal_count, sizeof(w->signals[0]));
+	w->signal_room = (uint32_t)room;
+	buffer_append(&w->notes, key.ptr, key.len);
+	if (!ok || w->notes.failed)
+		return WHERRY_ENOMEM;
+	w->signals[w->signal_count++] =
+	    (struct signal_ref){c->ns, count, store_hash(c->router->config.store, key), at, key.len};
+	return WHERRY_OK;
+}
+
+// Whoever waits on the key is told: any module may remove another's.
 static int32_t keys_remove(wherry_call *face, uint32_t arg)
 {
 	struct call *c = call_of(face);
-	uint32_t slot = slot_of(c, arg);
-	return slot == NO_SLOT ? no_key(c, arg) : txn_remove(c->txn, slot);
+	uint32_t slot = slot_of(c, arg), before = c->worker->signal_count;
+	if (slot == NO_SLOT)
+		return no_key(c, arg);
+	int status = note_signal(c, txn_slot_key(c->txn, slot), UINT32_MAX);
+	if (status == WHERRY_OK && (status = txn_remove(c->txn, slot)) != WHERRY_OK)
+		c->worker->signal_count = before;
+	return status;
 }
 
 static int32_t keys_copy(wherry_call *face, uint32_t from, uint32_t to)
@@ -265,26 +288,11 @@ static int32_t keys_need_own(wherry_call *face, wherry_span key, uint32_t mode, 
 	return call_fail(face, WHERRY_EUNSUPPORTED, "this broker does not do that yet");
 }
 
-// Remembered, and done after the commit: park_signals().
 static int32_t keys_signal(wherry_call *face, uint32_t arg, uint32_t count)
 {
 	struct call *c = call_of(face);
-	struct worker *w = c->worker;
 	uint32_t slot = slot_of(c, arg);
-	if (slot == NO_SLOT)
-		return no_key(c, arg);
-	if (atomic_load_explicit(&c->router->parked_count, memory_order_acquire) == 0)
-		return WHERRY_OK; // waiters register under the stripe that is held now: there are none
-	wherry_span key = txn_slot_key(c->txn, slot);
-	size_t room = w->signal_room, at = w->notes.len;
-	bool ok = vector_room((void **)&w->signals, &room, w->signal_count, sizeof(w->signals[0]));
-	w->signal_room = (uint32_t)room;
-	buffer_append(&w->notes, key.ptr, key.len);
-	if (!ok || w->notes.failed)
-		return WHERRY_ENOMEM;
-	w->signals[w->signal_count++] =
-	    (struct signal_ref){c->ns, count, store_hash(c->router->config.store, key), at, key.len};
-	return WHERRY_OK;
+	return slot == NO_SLOT ? no_key(c, arg) : note_signal(c, txn_slot_key(c->txn, slot), count);
 }
 
 static int32_t keys_park(wherry_call *face, int64_t timeout_ms, uint64_t *ticket)
@@ -310,7 +318,10 @@ static int32_t scan_one(void *arg, const struct txn_view *view)
 	struct scan_each *s = arg;
 	wherry_key key = {.size = sizeof(key)};
 	show_key(s->call, view, &key);
-	return s->each(s->arg, &key);
+	int32_t verdict = s->each(s->arg, &key);
+	if (verdict == WHERRY_SCAN_REMOVE && park_waits(s->call->router, s->call->ns, view->key))
+		note_signal(s->call, view->key, UINT32_MAX);
+	return verdict;
 }
 
 static uint64_t keys_scan(wherry_call *face, uint64_t cursor, uint32_t count, uint32_t index,

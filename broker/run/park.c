@@ -32,6 +32,16 @@ bool park_must_queue(struct router *r, const struct run_as *as, const struct bou
 	return must;
 }
 
+bool park_waits(struct router *r, uint32_t ns, wherry_span key)
+{
+	if (atomic_load(&r->parked_count) == 0)
+		return false;
+	lock(r);
+	bool waits = park_key_find(r, ns, store_hash(r->config.store, key), key) != NULL;
+	unlock(r);
+	return waits;
+}
+
 uint64_t park_next_ticket(struct router *r, const struct bound *b)
 {
 	if (!(b->command->flags & WHERRY_CMD_PARKS))

@@ -255,10 +255,10 @@ typedef struct wherry_keys {
 	int32_t (*open)(wherry_call *, uint32_t arg, uint32_t type, wherry_key *out);
 	// Creates the key or replaces its head, keeping its records.  ETYPE as open.
 	int32_t (*put_head)(wherry_call *, uint32_t arg, uint32_t type, wherry_span head);
-	int32_t (*remove)(wherry_call *, uint32_t arg);                        // ENOKEY
-	int32_t (*copy)(wherry_call *, uint32_t from, uint32_t to);            // all of it, over what is there
-	int32_t (*set_deadline)(wherry_call *, uint32_t arg, int64_t unix_ms); // 0: never; past: gone
-	int32_t (*set_alarm)(wherry_call *, uint32_t arg, int64_t unix_ms);    // 0: none; durable
+	int32_t (*remove)(wherry_call *, uint32_t arg);             // ENOKEY.  All that are parked on it run again
+	int32_t (*copy)(wherry_call *, uint32_t from, uint32_t to); // all of it, over what is there
+	int32_t (*set_deadline)(wherry_call *, uint32_t arg, int64_t unix_ms);               // 0: never; past: gone
+	int32_t (*set_alarm)(wherry_call *, uint32_t arg, int64_t unix_ms);                  // 0: none; durable
 	int32_t (*get)(wherry_call *, uint32_t arg, wherry_span subkey, wherry_span *value); // ENOKEY
 	int32_t (*put)(wherry_call *, uint32_t arg, wherry_span subkey, wherry_span value);  // adds or replaces; ELIMIT
 	// Overwrites a part of a value, which keeps its length: EARG if the part reaches beyond it.  ENOKEY.

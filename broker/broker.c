@@ -157,7 +157,8 @@ static int load_module(void *arg, const char *path_or_name)
 
 static int add_builtins(struct opening *o)
 {
-	static const wherry_module *const builtins[] = {&builtin_sys, &builtin_session, &builtin_module, &builtin_ns};
+	static const wherry_module *const builtins[] = {
+	    &builtin_sys, &builtin_session, &builtin_module, &builtin_ns, &builtin_tx};
 	for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++) {
 		int status = modules_add_builtin(o->b->modules, builtins[i], o->b, o->why, sizeof(o->why));
 		if (status != WHERRY_OK)

@@ -55,6 +55,6 @@ void broker_take_option(wherry_broker *, uint32_t index, const struct option_val
 void broker_rehearse(const wherry_config *, wherry_broker **out, void (*fault)(void *arg, const char *why), void *arg);
 
 // Built-in modules (broker/builtin): their commands' self is the wherry_broker.
-extern const wherry_module builtin_sys, builtin_session, builtin_module, builtin_ns;
+extern const wherry_module builtin_sys, builtin_session, builtin_module, builtin_ns, builtin_tx;
 
 #endif

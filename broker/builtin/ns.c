@@ -44,7 +44,7 @@ static const wherry_arg create_args[] = {
 };
 
 static const wherry_command commands[] = {
-    COMMAND("ns.list", "read", 0, run_list,
+    COMMAND("ns.list", "read", WHERRY_CMD_ALONE, run_list,
 	"All namespaces: a list of maps with name and keys (how many).  The first one is where sessions "
 	"begin."),
     COMMAND_ARGS("ns.create", "admin", WHERRY_CMD_ADMIN, run_create, create_args,

@@ -203,24 +203,24 @@ static const wherry_arg fetch_args[] = {
 };
 
 static const wherry_command commands[] = {
-    COMMAND_ARGS("session.hello", "session", 0, run_hello, hello_args,
+    COMMAND_ARGS("session.hello", "session", WHERRY_CMD_ALONE, run_hello, hello_args,
 	"Introduces the client.  Answers a map: session (its id), server, version (of the broker), "
 	"protocol, and "
 	"limits: frame, answer and key in bytes, depth, elements, parked.  EUNSUPPORTED: another "
 	"version of the "
 	"protocol."),
-    COMMAND("session.info", "session", 0, run_info,
+    COMMAND("session.info", "session", WHERRY_CMD_ALONE, run_info,
 	"This session: a map with session (its id), remote, client, ns, duplex (may be pushed to), "
 	"since_ms, parked "
 	"(how many of its requests wait)."),
-    COMMAND_ARGS("session.use", "session", 0, run_use, use_args,
+    COMMAND_ARGS("session.use", "session", WHERRY_CMD_ALONE, run_use, use_args,
 	"The session's requests go to this namespace from now on; answers true.  ENOKEY: no such namespace."),
-    COMMAND_ARGS("session.fetch", "session", WHERRY_CMD_PARKS, run_fetch, fetch_args,
+    COMMAND_ARGS("session.fetch", "session", WHERRY_CMD_PARKS | WHERRY_CMD_ALONE, run_fetch, fetch_args,
 	"What the session's subscriptions got, for a client that can't be pushed to (REQ): an array of [method, "
 	"params] as "
 	"they would be pushed, empty if nothing came.  A second one ends the one that waits.  ESTALE: no "
 	"subscription."),
-    COMMAND("session.close", "session", 0, run_close,
+    COMMAND("session.close", "session", WHERRY_CMD_ALONE, run_close,
 	"Answers true, then ends the session: its connection is closed once all answers have left."),
 };
 

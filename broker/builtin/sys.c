@@ -148,13 +148,13 @@ static const wherry_arg inspect_args[] = {
 
 static const wherry_command commands[] = {
     COMMAND("sys.ping", "read", 0, run_ping, "Answers \"PONG\": the broker takes requests and answers them."),
-    COMMAND("sys.info", "read", 0, run_info,
+    COMMAND("sys.info", "read", WHERRY_CMD_ALONE, run_info,
 	"The broker as it is now, a map: version, abi (of modules), pid, started_ms, uptime_ms, listeners "
 	"(URLs), "
 	"modules (names), memory (of the keys, bytes), keys, namespaces, connections, sessions, parked, "
 	"requests, lsn "
 	"and durable_lsn (of the last change, and of the last one on disk), read_only (the disk failed)."),
-    COMMAND_ARGS("sys.stats", "read", 0, sys_stats, stats_args,
+    COMMAND_ARGS("sys.stats", "read", WHERRY_CMD_ALONE, sys_stats, stats_args,
 	"All counters, a map of maps: router, wire and store as they count; memory: used and limit in bytes (of the "
 	"keys; 0: none), table (of used, the tables of keys), resident (the whole process) and modules (what each "
 	"holds); namespaces: keys of each; modules: the metrics, as module.metric; commands: of each that was called "

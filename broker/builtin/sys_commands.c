@@ -14,6 +14,7 @@ const struct word command_words[] = {
     {WHERRY_CMD_SCANS, "scans"},
     {WHERRY_CMD_ADMIN, "admin"},
     {WHERRY_CMD_SWAPS, "swaps"},
+    {WHERRY_CMD_ALONE, "alone"},
     {0, NULL},
 };
 

@@ -201,6 +201,15 @@ static const char *error_text(const struct pack_error *e)
 	return fit ? e->text : status_text(e->status);
 }
 
+void pack_error(wherry_out *out, const struct pack_error *e)
+{
+	pack_array(out, 4);
+	pack_int(out, e->status);
+	pack_cstring(out, status_name(e->status));
+	pack_cstring(out, error_text(e));
+	pack_details(out, e);
+}
+
 void pack_error_response(struct buffer *b, bool has_id, uint32_t id, const struct pack_error *e)
 {
 	struct wherry_out out = {.buffer = b};
@@ -210,11 +219,7 @@ void pack_error_response(struct buffer *b, bool has_id, uint32_t id, const struc
 		pack_uint(&out, id);
 	else
 		pack_nil(&out);
-	pack_array(&out, 4);
-	pack_int(&out, e->status);
-	pack_cstring(&out, status_name(e->status));
-	pack_cstring(&out, error_text(e));
-	pack_details(&out, e);
+	pack_error(&out, e);
 	pack_nil(&out);
 }
 

@@ -40,14 +40,16 @@ extern const struct wherry_write pack_table; // the functions above, as the ABI'
 
 // [1, id, nil, and then the caller packs the result.  64-bit ids are never met: ids are < 2^32.
 void pack_response_head(struct buffer *, uint32_t id);
-// A whole response that is an error.  `text` NULL: the status's own.  has_id false: id is nil.
-// retry_ms >= 0, index >= 0, hint != NULL go into the details map.
+// [code, name, text, details].  `text` NULL: the status's own.  retry_ms >= 0, index >= 0, did_you_mean != NULL go into
+// the details map.
 struct pack_error {
 	int status;
 	const char *text;
 	int64_t retry_ms, index;
 	const char *did_you_mean;
 };
+void pack_error(wherry_out *, const struct pack_error *);
+// A whole response that is an error.  has_id false: id is nil.
 void pack_error_response(struct buffer *, bool has_id, uint32_t id, const struct pack_error *);
 
 #endif

@@ -3,6 +3,7 @@
 #include "codec/request.h"
 
 static const char not_array[] = "a request is an array: [0, id, method, params], maybe with options";
+static const char bad_part[] = "a command is an array: [method, params], maybe with options";
 static const char bad_kind[] = "an envelope begins with 0 (request), 1 (response) or 2 (notification)";
 static const char bad_count[] = "an envelope has too few or too many elements";
 static const char bad_id[] = "an id is an unsigned integer below 2^32";
@@ -69,11 +70,9 @@ static const char *slice(struct cursor *c, struct request *r)
 	return NULL;
 }
 
-int request_slice(struct cursor *c, struct request *r, const char **why)
+// Steps behind the object at `begin`, whether or not it is what it should be.
+static int end(struct cursor *c, struct cursor begin, struct request *r, const char *fault, const char **why)
 {
-	struct cursor begin = *c;
-	*r = (struct request){0};
-	const char *fault = slice(c, r);
 	if (fault == NULL) {
 		r->raw = (wherry_span){begin.at, (size_t)(c->at - begin.at)};
 		return WHERRY_OK;
@@ -82,4 +81,20 @@ int request_slice(struct cursor *c, struct request *r, const char **why)
 	cursor_skip(&begin);
 	*c = begin;
 	return WHERRY_EARG;
+}
+
+int request_slice(struct cursor *c, struct request *r, const char **why)
+{
+	struct cursor begin = *c;
+	*r = (struct request){0};
+	return end(c, begin, r, slice(c, r), why);
+}
+
+int request_slice_part(struct cursor *c, struct request *r, const char **why)
+{
+	struct cursor begin = *c;
+	uint32_t count;
+	*r = (struct request){.kind = REQUEST_CALL};
+	bool fits = cursor_array(c, &count) && (count == 2 || count == 3);
+	return end(c, begin, r, fits ? slice_call(c, r, count) : bad_part, why);
 }

@@ -21,5 +21,7 @@ struct request {
 // Slices the object at the cursor and steps behind it, also when it fails.  EARG with a static sentence in
 // *why: not an envelope.  A RESPONSE's error and result are left in params; its id may be nil, and is 0 then.
 int request_slice(struct cursor *, struct request *, const char **why);
+// The same for a command within a request, [method, params] or [method, params, options]: a call without an id.
+int request_slice_part(struct cursor *, struct request *, const char **why);
 
 #endif

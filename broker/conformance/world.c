@@ -119,6 +119,7 @@ static void open_world(struct world *w, struct trial *t, bool checked)
 	w->limits = (struct router_limits){.depth = 24,
 	    .elements = 1 << 20,
 	    .args = 65536,
+	    .tx_commands = 4096,
 	    .key_bytes = 4096,
 	    .answer_bytes = 16 << 20,
 	    .parked_per_session = 1024,

@@ -11,7 +11,7 @@
 	(KEY_FLAGS | WHERRY_ARG_OPTIONAL | WHERRY_ARG_REST | WHERRY_ARG_OPTION | WHERRY_ARG_TOPIC | WHERRY_ARG_SECRET)
 #define KNOWN_COMMAND_FLAGS                                                                              \
 	(WHERRY_CMD_WRITES | WHERRY_CMD_GROWS | WHERRY_CMD_PARKS | WHERRY_CMD_SCANS | WHERRY_CMD_ADMIN | \
-	    WHERRY_CMD_INTERNAL | WHERRY_CMD_SWAPS)
+	    WHERRY_CMD_INTERNAL | WHERRY_CMD_SWAPS | WHERRY_CMD_ALONE)
 
 // One command while its arguments are looked at in order: what stood before decides what may follow.
 struct command_checking {

@@ -54,9 +54,9 @@ struct watched {
 	struct checked *module;
 	struct call *real;
 	const char *command;
-	wherry_call *face; // lent
-	wherry_out *reply; // stands for the real one
-	size_t reply_at;
+	wherry_call *face;        // lent
+	wherry_out *reply;        // stands for the real one
+	size_t reply_at, changes; // where its reply begins; how many changes others of its transaction had made
 	struct lent lent;
 	struct checked_here here;
 	struct watched *prev, *next; // of the runs under way

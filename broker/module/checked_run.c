@@ -151,7 +151,7 @@ static int32_t check_status(struct watched *k, int32_t status)
 		misuse(k, "run() called park() and answers OK");
 	if (status == WHERRY_OK && k->failed)
 		misuse(k, "run() called fail() and answers OK");
-	if (status < 0 && txn_changed(k->real->txn))
+	if (status < 0 && txn_changes(k->real->txn) != k->changes)
 		checked_find(k->module, FINDING_UNDONE, k->command, "answers %s after changes, which are undone",
 		    status_name(status));
 	return status == WHERRY_OK ? check_reply(k) : status;
@@ -218,7 +218,11 @@ int32_t checked_run(void *self, wherry_call *face)
 	struct call *real = call_of(face);
 	struct checked *c = real->command->owner->owner->checked;
 	const struct checked_command *own = command_of(c, real->command);
-	struct watched k = {.module = c, .real = real, .command = own->name, .reply_at = real->out.buffer->len};
+	struct watched k = {.module = c,
+	    .real = real,
+	    .command = own->name,
+	    .reply_at = real->out.buffer->len,
+	    .changes = txn_changes(real->txn)};
 	int32_t status = WHERRY_ENOMEM;
 	if (lend_call(&k))
 		status = run_checked(&k, own->run, self);

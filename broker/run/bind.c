@@ -17,6 +17,7 @@ struct binding {
 	struct worker *worker;
 	const struct request *request;
 	struct bound *out;
+	uint32_t ns; // of what names none
 };
 
 // Always false, so that callers end with it.
@@ -195,8 +196,7 @@ static bool bind_option(struct binding *b, wherry_span name, const wherry_value 
 // `ns` is every command's, and must be known before the keys are looked up.
 static bool bind_namespace(struct binding *b)
 {
-	b->out->ns =
-	    b->session != NULL ? atomic_load_explicit(&b->session->ns, memory_order_relaxed) : STORE_NS_DEFAULT;
+	b->out->ns = b->ns;
 	struct cursor at = cursor_of(b->request->options);
 	wherry_value name, value;
 	for (uint32_t i = 0; i < b->request->option_count; i++) {
@@ -267,32 +267,51 @@ static void end(struct binding *b, bool bound)
 		timing_pause(b->worker);
 }
 
+static void bind(struct binding *b, const struct command_table *table)
+{
+	begin(b);
+	end(b, bind_command(b, table) && bind_namespace(b) && bind_params(b) && bind_options(b));
+}
+
 void bind_request(struct router *r, const struct command_table *table, struct session *session, struct worker *w,
     const struct request *request, struct bound *out)
 {
-	struct binding b = {r, session, w, request, out};
-	begin(&b);
-	end(&b, bind_command(&b, table) && bind_namespace(&b) && bind_params(&b) && bind_options(&b));
+	uint32_t ns = session != NULL ? atomic_load_explicit(&session->ns, memory_order_relaxed) : STORE_NS_DEFAULT;
+	struct binding b = {r, session, w, request, out, ns};
+	bind(&b, table);
 }
 
-void bind_internal(struct router *r, const struct command_table *table, uint32_t ns, struct worker *w,
-    const struct request *request, struct bound *out)
+void bind_within(struct router *r, const struct command_table *table, struct session *session, uint32_t ns,
+    struct worker *w, const struct request *request, struct bound *out)
 {
-	struct binding b = {r, NULL, w, request, out};
-	begin(&b);
-	bool bound = bind_command(&b, table) && bind_namespace(&b);
-	out->ns = ns != STORE_NS_DEFAULT ? ns : out->ns;
-	end(&b, bound && bind_params(&b) && bind_options(&b));
+	struct binding b = {r, session, w, request, out, ns};
+	bind(&b, table);
 }
 
 void bind_parked(
     struct router *r, const struct parked *p, struct worker *w, const struct request *request, struct bound *out)
 {
-	struct binding b = {r, p->session, w, request, out};
+	struct binding b = {r, p->session, w, request, out, p->ns};
 	begin(&b);
 	out->command = p->command;
 	out->ns = p->ns;
 	end(&b, bind_params(&b) && bind_options(&b));
+}
+
+void bind_keys_begin(struct worker *w, const struct request *request, uint32_t ns, struct bound *out)
+{
+	*out = (struct bound){.request = request, .ns = ns, .args = w->arg_count, .keys = w->key_count};
+}
+
+bool bind_key_alone(
+    struct router *r, struct worker *w, const char *argument, const wherry_value *key, struct bound *out)
+{
+	const wherry_arg arg = {.name = argument, .kinds = WHERRY_KEY_KINDS, .flags = WHERRY_ARG_READ};
+	struct binding b = {r, NULL, w, out->request, out, out->ns};
+	if (!args_room(&b) || !bind_value(&b, &arg, key, out->argc - 1))
+		return false;
+	out->key_count++;
+	return true;
 }
 
 // The vectors have stopped growing: now offsets can become pointers.

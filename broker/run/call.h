@@ -24,12 +24,24 @@ struct call {
 	uint64_t ticket; // what park() answers: the request's own, for wake()
 	uint64_t gate;   // what a scan read
 	int scan_status; // the error of a scan's removal
+	bool parking;    // park() was called
 	struct wherry_out out;
+	// Transactions.
+	const struct call *outer; // the tx.exec that it is a part of; NULL: none
+	uint32_t failed_part; // of a tx.exec: which of its commands failed, counted from 1; 0: none, or all are well
+	const char *did_you_mean;
 };
 
 static inline struct call *call_of(wherry_call *face)
 {
 	return (struct call *)(void *)face;
+}
+
+// Whether it is one of the commands of a transaction, which may be undone after its run: what others must not see before
+// the commit has to go by call_emit() and wherry_keys.signal.
+static inline bool call_in_transaction(const struct call *c)
+{
+	return c->outer != NULL;
 }
 
 // The ABI's tables whose functions need nothing but the call.

@@ -66,7 +66,8 @@ struct marks {
 // A key that need() asked for; the bytes are in the worker's `needed`.
 struct needed_key {
 	size_t at, len;
-	uint8_t mode;
+	uint32_t ns;
+	uint8_t mode; // enum txn_mode
 };
 
 struct signal_ref {
@@ -116,6 +117,7 @@ struct worker {
 	struct needed_key *needed;
 	struct signal_ref *signals;
 	uint32_t needed_count, needed_room, signal_count, signal_room;
+	struct transaction *transaction; // of the request that runs, if it is one
 	struct marks marks;
 	struct revision_spots spots;
 	struct exchange *exchange; // of this frame, once something parked (REQ)
@@ -298,7 +300,8 @@ static inline void timing_ran(struct worker *w, const struct bound *b, int statu
 	run->gone = gone;
 	run->bytes = b->request->raw.len + answer_bytes;
 }
-void timing_end(struct worker *);   // before they are unbound
+void timing_end(struct worker *);                                     // before they are unbound
+void timing_part(struct worker *, const struct timed *, uint64_t ns); // a command of a transaction, which was timed
 void timing_pause(struct worker *); // what was done since the last request ran is not the next one's
 void worker_count(struct worker *); // adds the runs that were counted to their command
 
@@ -307,18 +310,23 @@ void watch_open(struct router *);
 void watch_wake(struct router *); // somebody begins to run requests
 void watch_stop(struct router *); // nobody does any more
 
-// slow.c: for the slow log.  No lock is held.
-void slow_note(struct router *, struct session *, const struct worker *, const struct timed *, uint64_t ns);
+// slow.c: for the slow log: one of `among` that ran in a row.  No lock is held.
+void slow_note(
+    struct router *, struct session *, const struct worker *, const struct timed *, uint64_t ns, unsigned among);
 
 // bind.c: looks the command up and fills args and keys; the error, if any, into out->error.  An INTERNAL command is
 // found for the broker itself (session NULL) only.
 void bind_request(struct router *, const struct command_table *, struct session *, struct worker *,
     const struct request *, struct bound *out);
-// The same for the broker itself, in a namespace.
-void bind_internal(struct router *, const struct command_table *, uint32_t ns, struct worker *, const struct request *,
-    struct bound *out);
+// The same in a namespace, unless the request names another.
+void bind_within(struct router *, const struct command_table *, struct session *, uint32_t ns, struct worker *,
+    const struct request *, struct bound *out);
 // The same for a parked one: its command and namespace are known.
 void bind_parked(struct router *, const struct parked *, struct worker *, const struct request *, struct bound *out);
+// Nothing but keys that are read, to be looked at before a transaction: begun once, then a key at a time.  False: the
+// error is in out->error.
+void bind_keys_begin(struct worker *, const struct request *, uint32_t ns, struct bound *out);
+bool bind_key_alone(struct router *, struct worker *, const char *argument, const wherry_value *key, struct bound *out);
 void bind_settle(struct worker *, struct bound *, size_t count); // scratch offsets become pointers
 
 // run.c: one bound request.  Appends its answer to `out` and a mark, or parks it.
@@ -331,11 +339,18 @@ struct run_as {
 	int64_t now_ms;
 	struct parked *parked; // runs again; NULL: the first time
 	bool evicted;          // why is SHUTDOWN: it must not park again
-	bool more;             // another one follows at once
+	size_t more;           // so many bound ones stand behind it and follow at once
 	wherry_span header;    // to make an exchange with, if it parks
 };
 enum run_result { RUN_ANSWERED, RUN_PARKED };
-enum run_result run_request(const struct run_as *, const struct bound *);
+enum run_result run_request(const struct run_as *, struct bound *);
+bool slots_clear(struct worker *, uint32_t argc); // of the args of what runs next; false: no memory
+int call_run(struct call *);                      // its command; ELIMIT: it grows, and there is no memory for it
+
+// transaction.c: the request is done, and unlocked.
+void transaction_end(struct worker *, struct bound *later, size_t count);
+void transaction_pack_methods(
+    struct buffer *out, const struct transaction *); // of the first of its commands, for people
 
 // router.c: a checked request of the broker's own, in a namespace.
 struct codec_limits router_codec_limits(struct router *);
@@ -343,6 +358,7 @@ void run_internal(struct router *, uint32_t ns, wherry_span request, struct buff
 
 // keys.c
 void needed_clear(struct worker *);
+int needed_declare(struct worker *, const struct store *); // to its txn
 
 // answer.c
 static inline bool mark_add(struct marks *m, const struct answer_mark *mark)

@@ -248,7 +248,7 @@ void needed_clear(struct worker *w)
 	buffer_clear(&w->needed_bytes);
 }
 
-static int remember_needed(struct worker *w, wherry_span key, uint32_t mode)
+static int remember_needed(struct worker *w, uint32_t ns, wherry_span key, uint32_t mode)
 {
 	size_t room = w->needed_room;
 	bool ok = vector_room((void **)&w->needed, &room, w->needed_count, sizeof(w->needed[0]));
@@ -257,8 +257,22 @@ static int remember_needed(struct worker *w, wherry_span key, uint32_t mode)
 	buffer_append(&w->needed_bytes, key.ptr, key.len);
 	if (!ok || w->needed_bytes.failed)
 		return WHERRY_ENOMEM;
-	w->needed[w->needed_count++] = (struct needed_key){at, key.len, mode == WHERRY_WRITE ? TXN_WRITE : TXN_READ};
+	w->needed[w->needed_count++] =
+	    (struct needed_key){at, key.len, ns, mode == WHERRY_WRITE ? TXN_WRITE : TXN_READ};
 	return WHERRY_RESTART;
+}
+
+int needed_declare(struct worker *w, const struct store *store)
+{
+	for (uint32_t i = 0; i < w->needed_count; i++) {
+		const struct needed_key *n = &w->needed[i];
+		wherry_span key = span_of(w->needed_bytes.data + n->at, n->len);
+		uint32_t unused; // it is locked: need() gives it its index
+		int status = txn_key(w->txn, n->ns, key, store_hash(store, key), n->mode, &unused);
+		if (status != WHERRY_OK)
+			return status;
+	}
+	return WHERRY_OK;
 }
 
 static int32_t keys_need(wherry_call *face, wherry_span key, uint32_t mode, uint32_t *arg)
@@ -274,7 +288,7 @@ static int32_t keys_need(wherry_call *face, wherry_span key, uint32_t mode, uint
 	int status = txn_need(c->txn, c->ns, key, store_hash(c->router->config.store, key),
 	    mode == WHERRY_WRITE ? TXN_WRITE : TXN_READ, &slot);
 	if (status == WHERRY_RESTART)
-		return remember_needed(w, key, mode);
+		return remember_needed(w, c->ns, key, mode);
 	if (status == WHERRY_OK) {
 		w->slots[c->slot_count] = slot;
 		*arg = c->slot_count++;
@@ -301,7 +315,9 @@ static int32_t keys_park(wherry_call *face, int64_t timeout_ms, uint64_t *ticket
 	if (!(c->command->flags & WHERRY_CMD_PARKS))
 		return call_failf(face, WHERRY_EINTERNAL, "%s parks without WHERRY_CMD_PARKS", c->command->name);
 	c->park_timeout_ms = timeout_ms;
-	parking_begin(c->router, c->worker, c->ticket);
+	c->parking = true;
+	if (!call_in_transaction(c)) // which waits for nobody
+		parking_begin(c->router, c->worker, c->ticket);
 	if (ticket != NULL)
 		*ticket = c->ticket;
 	return WHERRY_OK;
@@ -345,8 +361,8 @@ static uint64_t keys_count(wherry_call *face)
 {
 	struct call *c = call_of(face);
 	struct store *store = c->router->config.store;
-	bool exact = !c->command->has_keys && c->worker->needed_count == 0; // else it holds stripes
-	return exact ? store_live_keys(store, c->ns, face->now_ms) : store_keys(store, c->ns);
+	bool holds = c->command->has_keys || c->worker->needed_count > 0 || call_in_transaction(c);
+	return holds ? store_keys(store, c->ns) : store_live_keys(store, c->ns, face->now_ms);
 }
 
 int32_t call_emit(wherry_call *face, wherry_span topic, wherry_span payload, wherry_span headers)

@@ -86,7 +86,7 @@ static int slice_window(struct frame *f, wherry_span body, struct cursor *at)
 }
 
 // (Responses that a client sends are passed over: the broker calls nobody.)
-static void run_one(struct frame *f, const struct bound *b, int64_t now_ms, bool more)
+static void run_one(struct frame *f, struct bound *b, int64_t now_ms, size_t more)
 {
 	struct run_as as = {.router = f->router,
 	    .session = f->session,
@@ -140,7 +140,7 @@ static void run_bound(struct frame *f, const struct request *requests, size_t co
 		prefetch(f->router, w, bound);
 	for (size_t i = 0; i < bound; i++) {
 		bind_late(f, i, bound);
-		run_one(f, &w->bound[i], now_ms, i + 1 < bound);
+		run_one(f, &w->bound[i], now_ms, bound - i - 1);
 	}
 	WORKER_COUNT(w, requests, bound);
 }
@@ -248,7 +248,7 @@ static enum frame_result run_ahead(struct router_turn *t, struct frame *f)
 		prefetch(t->router, w, t->ahead);
 	}
 	bind_late(f, t->next, t->ahead);
-	run_one(f, &w->bound[t->next], t->now_ms, t->next + 1 < t->ahead);
+	run_one(f, &w->bound[t->next], t->now_ms, t->ahead - t->next - 1);
 	WORKER_COUNT(w, requests, 1);
 	if (++t->next == t->ahead)
 		t->next = t->ahead = 0;
@@ -303,7 +303,7 @@ void run_internal(struct router *r, uint32_t ns, wherry_span request, struct buf
 		request_slice(&at, &sliced, &why);
 		int64_t now_ms = window_begin(r, NULL, w);
 		worker_reset(w);
-		bind_internal(r, atomic_load(&r->table), ns, w, &sliced, &w->bound[0]);
+		bind_within(r, atomic_load(&r->table), NULL, ns, w, &sliced, &w->bound[0]);
 		bind_settle(w, w->bound, 1);
 		struct run_as as = {.router = r, .worker = w, .out = out, .now_ms = now_ms};
 		run_request(&as, &w->bound[0]);

@@ -3,6 +3,7 @@
 //   router.c  frame: check, slice in windows, prefetch -> each request
 //   bind.c    arguments: counts, kinds, options, canonical keys
 //   run.c     locks, run(), commit or undo, answer
+//   transaction.c  many commands in the place of one
 //   keys.c    the ABI's wherry_keys on top of the store's transaction
 //   park.c    requests that wait, and their waking
 //   answer.c  answers that wait: for parked requests, for the flush
@@ -23,7 +24,7 @@
 
 // Read each time they are used, so they may change while the broker runs.
 struct router_limits {
-	_Atomic int64_t depth, elements, args, key_bytes, answer_bytes, parked_per_session, park_ms;
+	_Atomic int64_t depth, elements, args, key_bytes, answer_bytes, parked_per_session, park_ms, tx_commands;
 	_Atomic int64_t slow_us, slow_entries, slow_arg_bytes; // slow_us -1: nothing is slow
 };
 

@@ -29,18 +29,10 @@ static int declare_keys(struct attempt *a)
 		if (status != WHERRY_OK)
 			return status;
 	}
-	for (uint32_t i = 0; i < w->needed_count; i++) {
-		wherry_span key = span_of(w->needed_bytes.data + w->needed[i].at, w->needed[i].len);
-		uint32_t unused;
-		int status = txn_key(
-		    w->txn, b->ns, key, store_hash(a->as->router->config.store, key), w->needed[i].mode, &unused);
-		if (status != WHERRY_OK)
-			return status;
-	}
-	return WHERRY_OK;
+	return needed_declare(w, a->as->router->config.store);
 }
 
-static bool slots_clear(struct worker *w, uint32_t argc)
+bool slots_clear(struct worker *w, uint32_t argc)
 {
 	while (w->slot_room < argc)
 		if (!vector_room((void **)&w->slots, &w->slot_room, w->slot_room, sizeof(w->slots[0])))
@@ -139,24 +131,31 @@ static int park(struct attempt *a, bool fresh)
 	return status == WHERRY_OK ? WHERRY_PARKED : status;
 }
 
+int call_run(struct call *c)
+{
+	const struct command *command = c->command;
+	if ((command->flags & WHERRY_CMD_GROWS) && store_memory_short(c->router->config.store))
+		return call_fail(
+		    &c->face, WHERRY_ELIMIT, "the memory limit is reached: delete keys, or raise max_memory");
+	atomic_store_explicit(&c->worker->running, command, memory_order_relaxed);
+	int status = command->run(command->owner->self, &c->face);
+	atomic_store_explicit(&c->worker->running, NULL, memory_order_relaxed);
+	return status;
+}
+
 // Under the stripes.  OK: committed.  Anything else: undone; PARKED: registered.
 static int run_locked(struct attempt *a)
 {
 	const struct run_as *as = a->as;
-	const struct command *command = a->bound->command;
 	if (as->parked == NULL && park_must_queue(as->router, as, a->bound))
 		return park(a, true);
-	if ((command->flags & WHERRY_CMD_GROWS) && store_memory_short(as->router->config.store))
-		return failed(a, WHERRY_ELIMIT, "the memory limit is reached: delete keys, or raise max_memory");
-	atomic_store_explicit(&as->worker->running, command, memory_order_relaxed);
-	int status = command->run(command->owner->self, &a->call.face);
-	atomic_store_explicit(&as->worker->running, NULL, memory_order_relaxed);
+	int status = call_run(&a->call);
 	if (status == WHERRY_OK)
 		status = check_answer(a);
 	if (status == WHERRY_OK)
 		return commit(a);
 	txn_rollback(as->worker->txn, 0);
-	if (status == WHERRY_PARKED && !as->worker->parking)
+	if (status == WHERRY_PARKED && !a->call.parking)
 		return failed(a, WHERRY_EINTERNAL, "the module answered PARKED without park()");
 	return status == WHERRY_PARKED ? park(a, false) : status;
 }
@@ -249,7 +248,8 @@ static enum run_result finish(struct attempt *a, size_t from, int status)
 	}
 	if (status != WHERRY_OK) {
 		const char *text = a->text != NULL ? a->text : a->call.fail_text;
-		struct pack_error e = {status, text, status == WHERRY_EAGAIN ? 0 : -1, -1, NULL};
+		struct pack_error e = {status, text, status == WHERRY_EAGAIN ? 0 : -1, (int64_t)a->call.failed_part - 1,
+		    a->call.did_you_mean};
 		answer_failure(as, a->bound, from, e, a->gate);
 		return RUN_ANSWERED;
 	}
@@ -264,7 +264,7 @@ static enum run_result finish(struct attempt *a, size_t from, int status)
 	return RUN_ANSWERED;
 }
 
-enum run_result run_request(const struct run_as *as, const struct bound *b)
+enum run_result run_request(const struct run_as *as, struct bound *b)
 {
 	size_t from = as->out->len;
 	if (b->error.status != WHERRY_OK) {
@@ -279,11 +279,13 @@ enum run_result run_request(const struct run_as *as, const struct bound *b)
 	if (b->request->kind == REQUEST_CALL)
 		pack_response_head(as->out, b->request->id);
 	a.answer_at = as->out->len;
-	a.ends_row = timing_run(as->worker, b->command, !as->more);
+	a.ends_row = timing_run(as->worker, b->command, as->more == 0);
 	int status = run_until(&a);
 	enum run_result result = finish(&a, from, status);
 	timing_ran(as->worker, b, status, result == RUN_PARKED && as->parked != NULL, as->out->len - from);
 	if (a.ends_row)
 		timing_row_ends(as->worker, a.done);
+	if (as->worker->transaction != NULL)
+		transaction_end(as->worker, b + 1, as->more);
 	return result;
 }

@@ -46,20 +46,28 @@ static void point(struct slow_entry *e)
 	e->run.args = span_of(e->args, e->len);
 }
 
+// Of a transaction the names of its commands: which of their arguments are secrets, its own table doesn't say.
+static void pack_args(struct router *r, struct buffer *args, const struct worker *w, const struct timed *t)
+{
+	const struct bound *b = t->bound;
+	size_t most = (size_t)atomic_load_explicit(&r->config.limits->slow_arg_bytes, memory_order_relaxed);
+	if (w->transaction != NULL)
+		transaction_pack_methods(args, w->transaction);
+	else
+		slow_pack_args(args, b->command, w->args + b->args, t->gone ? 0 : b->argc, most);
+}
+
 // NULL: no memory.
 static struct slow_entry *entry_new(
-    struct router *r, struct session *s, const struct worker *w, const struct timed *t, uint64_t ns)
+    struct router *r, struct session *s, const struct worker *w, const struct timed *t, uint64_t ns, unsigned among)
 {
 	const struct bound *b = t->bound;
 	struct buffer args = {0};
-	size_t most = (size_t)atomic_load_explicit(&r->config.limits->slow_arg_bytes, memory_order_relaxed);
-	slow_pack_args(&args, b->command, w->args + b->args, t->gone ? 0 : b->argc, most);
+	pack_args(r, &args, w, t);
 	struct slow_entry *e = args.failed ? NULL : mem_zalloc(sizeof(*e) + args.len);
 	if (e != NULL) {
-		e->run = (struct slow_run){.at_ms = clock_unix_ms(r->config.clock),
-		    .us = ns / 1000,
-		    .among = w->row.count,
-		    .status = t->status};
+		e->run = (struct slow_run){
+		    .at_ms = clock_unix_ms(r->config.clock), .us = ns / 1000, .among = among, .status = t->status};
 		copy(e->command, sizeof(e->command), b->command->name);
 		copy(e->module, sizeof(e->module), b->command->owner->module);
 		copy(e->ns, sizeof(e->ns), store_ns_name(r->config.store, b->ns));
@@ -98,12 +106,13 @@ static void log_slow(struct router *r, const struct timed *t, uint64_t us, unsig
 	    "not_logged_before", LOG_NUMBER(left_out), NULL);
 }
 
-void slow_note(struct router *r, struct session *s, const struct worker *w, const struct timed *t, uint64_t ns)
+void slow_note(
+    struct router *r, struct session *s, const struct worker *w, const struct timed *t, uint64_t ns, unsigned among)
 {
 	struct slow_log *log = &r->slow;
 	int64_t most = atomic_load_explicit(&r->config.limits->slow_entries, memory_order_relaxed);
 	int64_t now_ms = timers_now(r->config.timers);
-	struct slow_entry *e = most > 0 ? entry_new(r, s, w, t, ns) : NULL;
+	struct slow_entry *e = most > 0 ? entry_new(r, s, w, t, ns, among) : NULL;
 	pthread_mutex_lock(&log->lock);
 	uint64_t id = atomic_fetch_add(&log->met, 1) + 1, left_out = log->left_out;
 	if (e != NULL) {
@@ -117,7 +126,7 @@ void slow_note(struct router *r, struct session *s, const struct worker *w, cons
 	log->left_out = tell ? 0 : left_out + 1;
 	pthread_mutex_unlock(&log->lock);
 	if (tell)
-		log_slow(r, t, ns / 1000, w->row.count, left_out);
+		log_slow(r, t, ns / 1000, among, left_out);
 }
 
 static void clear(struct slow_log *log)

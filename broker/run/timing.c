@@ -2,7 +2,7 @@
 // in a row, for it waits until everything before it is done; so up to sixteen in a row share one.  If together they took
 // no longer than QUICK_NS, each is counted with their mean, which is wrong by less than that.  If they took longer, the
 // one that moved the most bytes is taken for the slow one, and for a while each of their commands is timed alone:
-// as is every command that scans, is new, or has been slow lately.  So whatever is slow again is timed exactly.
+// as is every command that scans, runs others, is new, or has been slow lately.  So whatever is slow again is timed exactly.
 //
 // Threads: a worker's own.
 
@@ -12,7 +12,8 @@ enum { QUICK_NS = 16000, ALONE_RUNS = 256 };
 
 static bool timed_alone(const struct command *c)
 {
-	return (c->flags & WHERRY_CMD_SCANS) || atomic_load_explicit(&c->counts->alone, memory_order_relaxed) > 0;
+	return (c->flags & (WHERRY_CMD_SCANS | WHERRY_CMD_ALONE)) ||
+	       atomic_load_explicit(&c->counts->alone, memory_order_relaxed) > 0;
 }
 
 // Threads may lose each other's steps: it is about right.
@@ -39,12 +40,19 @@ static void count(struct worker *w, const struct command *c, uint64_t ns, unsign
 	command_batch_add(&w->batch, ns, runs);
 }
 
-static void count_one(struct worker *w, const struct timed *run, uint64_t ns)
+static void count_one(struct worker *w, const struct timed *run, uint64_t ns, unsigned among)
 {
 	const struct timed_row *row = &w->row;
 	count(w, run->bound->command, ns, 1);
 	if (ns >= row->slow_ns)
-		slow_note(row->router, row->session, w, run, ns);
+		slow_note(row->router, row->session, w, run, ns, among);
+}
+
+void timing_part(struct worker *w, const struct timed *run, uint64_t ns)
+{
+	count_one(w, run, ns, 1);
+	if (run->status < 0)
+		command_failed(run->bound->command);
 }
 
 static void count_slow_row(struct worker *w, uint64_t ns)
@@ -57,7 +65,7 @@ static void count_slow_row(struct worker *w, uint64_t ns)
 			slow = i;
 	for (unsigned i = 0; i < row->count; i++) {
 		step_alone(row->run[i].bound->command, ns);
-		count_one(w, &row->run[i], i == slow ? ns - others * (row->count - 1) : others);
+		count_one(w, &row->run[i], i == slow ? ns - others * (row->count - 1) : others, row->count);
 	}
 }
 
@@ -81,7 +89,7 @@ static void end_row(struct worker *w, uint64_t now)
 	atomic_store_explicit(&w->since, now, memory_order_relaxed);
 	if (w->row.count == 1) {
 		step_alone(w->row.run[0].bound->command, ns);
-		count_one(w, &w->row.run[0], ns);
+		count_one(w, &w->row.run[0], ns, 1);
 	} else if (ns <= QUICK_NS) {
 		count_quick_row(w, ns);
 	} else {

@@ -120,7 +120,7 @@ int txn_next(wherry_cursor *, wherry_span *subkey, wherry_span *value); // ESTAL
 // Savepoints: undo back to a mark, newest first; never fails.  Mark 0 is the beginning.
 size_t txn_mark(const struct txn *);
 void txn_rollback(struct txn *, size_t mark);
-bool txn_changed(const struct txn *);
+size_t txn_changes(const struct txn *); // operations that are not undone
 
 // Reserves with the sink, gives the LSN, appends, sets revisions.  *lsn 0: nothing was changed.  On failure (EIO,
 // EFULL, ENOMEM) everything is undone.  Then unlock.

@@ -192,9 +192,9 @@ void txn_rollback(struct txn *t, size_t mark)
 	txn_count(&t->rollbacks);
 }
 
-bool txn_changed(const struct txn *t)
+size_t txn_changes(const struct txn *t)
 {
-	return t->changes > 0;
+	return t->changes;
 }
 
 // --- redo --------------------------------------------------------------------------------------------------------

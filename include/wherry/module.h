@@ -133,6 +133,7 @@ typedef struct wherry_arg {
 #define WHERRY_CMD_ADMIN (1u << 4)
 #define WHERRY_CMD_INTERNAL (1u << 5) // not for clients: alarms, timers and submit only
 #define WHERRY_CMD_SWAPS (1u << 6)    // watchers are told of its changes as "cas", not as "put"
+#define WHERRY_CMD_ALONE (1u << 7)    // refused within a transaction: it does what undo can't take back
 
 // [grows] One command.  run() decides, writes the reply, changes records; it must not block.  What it changed is
 // undone when it returns an error, PARKED or RESTART, and logged as one unit when it returns OK.  Any function of

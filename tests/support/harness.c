@@ -45,6 +45,7 @@ void harness_open(struct harness *h, bool with_sink)
 	    .limits = {.depth = 24,
 		.elements = 1 << 20,
 		.args = 65536,
+		.tx_commands = 4096,
 		.key_bytes = 4096,
 		.answer_bytes = 1 << 20,
 		.parked_per_session = 100,

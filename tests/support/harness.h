@@ -21,6 +21,7 @@
 //   t.silent key              changes the key and writes no answer
 //   t.big key bytes           an answer of so many bytes
 //   t.emit key topic payload  publishes after the commit
+//   tx.exec                   the broker's own
 //   t.sleep                   waits for router_wake(ticket): harness.ticket
 
 #ifndef SUPPORT_HARNESS_H

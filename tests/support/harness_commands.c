@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "broker.h"
 #include "run/call.h"
 
 static const wherry_keys *const keys = &call_keys;
@@ -361,6 +362,7 @@ struct command_table *harness_table(struct harness *h, const struct command_owne
 	struct command_table *t = command_table_new();
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		assert_int_equal(command_table_add(t, &commands[i], owner), WHERRY_OK);
+	assert_int_equal(command_table_add(t, &builtin_tx.commands[0], owner), WHERRY_OK);
 	assert_int_equal(command_table_seal(t), WHERRY_OK);
 	return t;
 }

@@ -31,7 +31,7 @@ static void info_tells_what_it_is(void **state)
 	snprintf(want, sizeof(want),
 	    "{\"version\": \"%s\", \"abi\": \"0.2\", \"pid\": %d, \"started_ms\": *, \"uptime_ms\": *, "
 	    "\"listeners\": [[][]], "
-	    "\"modules\": [[]\"sys\", \"session\", \"module\", \"ns\", \"counter\", \"parker\"], "
+	    "\"modules\": [[]\"sys\", \"session\", \"module\", \"ns\", \"tx\", \"counter\", \"parker\"], "
 	    "\"memory\": [1-9]*, "
 	    "\"keys\": 2, \"namespaces\": 1, \"connections\": 0, \"sessions\": 1, \"parked\": 0, "
 	    "\"requests\": *, "

@@ -20,11 +20,14 @@ struct form {
 	void (*argument)(const char *name, const char *what, const char *help);
 };
 
-static const char intro[] = "Written as [x]: may be left out; x ...: may come again; {x}: by name, from the options of "
-			    "the request, --x on the\n"
-			    "command line. In brackets behind the text stands what kind of command it is: one that "
-			    "writes, grows (is refused at\n"
-			    "the limit of memory), parks (may wait), scans, or is for an admin.";
+static const char intro[] =
+    "Written as [x]: may be left out; x ...: may come again; {x}: by name, from the options of "
+    "the request, --x on the\n"
+    "command line. In brackets behind the text stands what kind of command it is: one that "
+    "writes, grows (is refused at\n"
+    "the limit of memory), parks (may wait), scans, is for an admin, swaps (watchers are told of a "
+    "cas), or runs alone\n"
+    "(is refused in a transaction).";
 
 // --- Markdown ----------------------------------------------------------------------------------------------------------
 

@@ -250,7 +250,7 @@ static void commands(void **state)
 	REFUSED(s->commands[0].name = "kv.", "module \"kv\": command \"kv.\": its name must be \"kv.\" and "
 					     "[a-z][a-z0-9_]{0,31}");
 	REFUSED(s->commands[1].name = "kv.set", "module \"kv\": command \"kv.set\" is declared twice");
-	REFUSED(s->commands[0].flags |= 0x80, "module \"kv\": command \"kv.set\": unknown flag bits 0x80");
+	REFUSED(s->commands[0].flags |= 0x100, "module \"kv\": command \"kv.set\": unknown flag bits 0x100");
 	REFUSED(s->commands[1].flags = WHERRY_CMD_SWAPS,
 	    "module \"kv\": command \"kv.due\": it SWAPS, but does not say WRITES");
 	REFUSED(s->commands[0].help = "", "module \"kv\": command \"kv.set\": it has no help");

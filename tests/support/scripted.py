@@ -14,6 +14,10 @@ class Raw(bytes):
     """Bytes that stand where a result should."""
 
 
+class Bare(bytes):
+    """Bytes that stand where a whole message should."""
+
+
 class Refusal(Exception):
     """An error that is answered."""
 
@@ -46,10 +50,16 @@ class Scripted:
                 bytes_in.read(8)
                 while len(head := bytes_in.read(8)) == 8:
                     message = bytes_in.read(struct.unpack(">Q", head)[0])
-                    answers = b"".join(self._responses(unpack_all(message[4:])))
-                    stream.sendall(struct.pack(">QI", len(answers) + 4, 1) + answers)
+                    stream.sendall(self._message(list(self._responses(unpack_all(message[4:])))))
         except (OSError, struct.error):
             return
+
+    @staticmethod
+    def _message(responses):
+        for bare in (response for response in responses if isinstance(response, Bare)):
+            return bare
+        answers = b"".join(responses)
+        return struct.pack(">QI", len(answers) + 4, 1) + answers
 
     def _responses(self, requests):
         for _, number, method, params, *_ in requests:
@@ -63,6 +73,8 @@ class Scripted:
 
     @staticmethod
     def _response(number, answer):
+        if isinstance(answer, Bare):
+            return answer
         head = b"\x94" + pack(1) + pack(number)
         if isinstance(answer, Refusal):
             return head + pack([*answer.args, None][:4]) + b"\xc0"

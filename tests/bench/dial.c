@@ -1,5 +1,7 @@
 // Connections to the peers: a socket, and SP's handshake or Redis's SELECT.
 
+#include "dial.h"
+
 #include "peer.h"
 
 #include <arpa/inet.h>
@@ -17,19 +19,28 @@ static _Noreturn void die(const char *what)
 	exit(2);
 }
 
-static void must_write(int fd, const void *bytes, size_t len)
+void dial_say(int fd, const void *bytes, size_t len)
 {
 	if (send(fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len)
 		die("load: send");
 }
 
-static void must_read(int fd, const void *wanted, size_t len)
+void dial_hear(int fd, void *into, size_t len)
 {
-	uint8_t got[64] = {0};
-	ssize_t n = recv(fd, got, len, MSG_WAITALL);
+	ssize_t n = recv(fd, into, len, MSG_WAITALL);
 	if (n < 0)
 		die("load: handshake");
-	if (n != (ssize_t)len || memcmp(got, wanted, len) != 0) {
+	if (n != (ssize_t)len) {
+		fputs("load: handshake: the peer closed the connection\n", stderr);
+		exit(2);
+	}
+}
+
+void dial_expect(int fd, const void *wanted, size_t len)
+{
+	uint8_t got[64] = {0};
+	dial_hear(fd, got, len);
+	if (memcmp(got, wanted, len) != 0) {
 		fputs("load: handshake: not the peer that was named\n", stderr);
 		exit(2);
 	}
@@ -41,24 +52,24 @@ static void sp_header(uint8_t out[SP_HANDSHAKE], unsigned protocol)
 	out[5] = (uint8_t)protocol;
 }
 
-static void greet_wherry(int fd, bool req)
+void dial_sp(int fd, unsigned mine, unsigned theirs)
 {
-	uint8_t mine[SP_HANDSHAKE], theirs[SP_HANDSHAKE];
-	sp_header(mine, req ? SP_REQ : SP_PAIR1);
-	sp_header(theirs, req ? SP_REP : SP_PAIR1);
-	must_write(fd, mine, sizeof mine);
-	must_read(fd, theirs, sizeof theirs);
+	uint8_t say[SP_HANDSHAKE], hear[SP_HANDSHAKE];
+	sp_header(say, mine);
+	sp_header(hear, theirs);
+	dial_say(fd, say, sizeof say);
+	dial_expect(fd, hear, sizeof hear);
 }
 
 static void select_redis_db(int fd, uint32_t db)
 {
 	char text[32];
 	int len = snprintf(text, sizeof text, "SELECT %u\r\n", db);
-	must_write(fd, text, (size_t)len);
-	must_read(fd, "+OK\r\n", 5);
+	dial_say(fd, text, (size_t)len);
+	dial_expect(fd, "+OK\r\n", 5);
 }
 
-int peer_dial(enum peer_kind kind, const char *host, uint16_t port, uint32_t db)
+int dial(const char *host, uint16_t port)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -67,9 +78,17 @@ int peer_dial(enum peer_kind kind, const char *host, uint16_t port, uint32_t db)
 		die("load: connect");
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) != 0)
 		die("load: TCP_NODELAY");
+	return fd;
+}
+
+int peer_dial(enum peer_kind kind, const char *host, uint16_t port, uint32_t db)
+{
+	int fd = dial(host, port);
 	if (kind == PEER_REDIS)
 		select_redis_db(fd, db);
+	else if (kind == PEER_WHERRY_REQ)
+		dial_sp(fd, SP_REQ, SP_REP);
 	else
-		greet_wherry(fd, kind == PEER_WHERRY_REQ);
+		dial_sp(fd, SP_PAIR1, SP_PAIR1);
 	return fd;
 }

@@ -53,7 +53,7 @@ int peer_dial(enum peer_kind, const char *host, uint16_t port, uint32_t db);
 
 // --- SP ---
 
-enum { SP_HANDSHAKE = 8, SP_LENGTH = 8, SP_HEADER = 4, SP_PAIR1 = 0x11, SP_REQ = 0x30, SP_REP = 0x31 };
+enum { SP_LENGTH = 8, SP_HEADER = 4 };
 
 static inline uint32_t load_be32(const uint8_t *p)
 {

@@ -6,6 +6,7 @@ interface, and ends with the test.
 """
 
 import atexit
+import getpass
 import os
 import shutil
 import signal
@@ -206,3 +207,37 @@ class Redis(Server):
         text = subprocess.run(["redis-cli", "-p", str(self.port), "info", "memory"], stdout=subprocess.PIPE,
                               text=True, check=True).stdout
         return next(int(line.split(":")[1]) for line in text.splitlines() if line.startswith("used_memory:"))
+
+
+class Nats(Server):
+    peer = "nats"
+
+    def command(self):
+        return ["nats-server", "-a", "127.0.0.1", "-p", str(self.port)]
+
+    def connect(self, timeout_s=30):
+        return socket.create_connection(("127.0.0.1", self.port), timeout_s)
+
+
+class Mosquitto(Server):
+    peer = "mqtt"
+
+    def command(self):
+        config = os.path.join(self.dir, "mosquitto.conf")
+        with open(config, "w") as out:
+            out.write(f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+                      f"set_tcp_nodelay true\nlog_type error\nuser {getpass.getuser()}\n")
+        return ["mosquitto", "-c", config]
+
+    def connect(self, timeout_s=30):
+        return socket.create_connection(("127.0.0.1", self.port), timeout_s)
+
+
+class Beanstalkd(Server):
+    peer = "beanstalkd"
+
+    def command(self):
+        return ["beanstalkd", "-l", "127.0.0.1", "-p", str(self.port)]
+
+    def connect(self, timeout_s=30):
+        return socket.create_connection(("127.0.0.1", self.port), timeout_s)

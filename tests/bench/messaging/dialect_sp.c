@@ -27,6 +27,16 @@ static void send_frame(int fd, const struct piece *body)
 	dial_say(fd, body->bytes, body->len);
 }
 
+static _Noreturn void refused(const uint8_t *answer, size_t len)
+{
+	char text[256];
+	size_t n = 0;
+	for (size_t i = 0; i < len && n < sizeof text; i++)
+		if (answer[i] >= ' ' && answer[i] < 0x7f)
+			text[n++] = (char)answer[i];
+	wrong("refused: %.*s", (int)n, text);
+}
+
 static void hear_answer(int fd, struct answer *a)
 {
 	uint8_t head[SP_LENGTH + SP_HEADER];
@@ -37,7 +47,7 @@ static void hear_answer(int fd, struct answer *a)
 	dial_hear(fd, a->bytes, len);
 	a->result = (struct unpack){a->bytes, a->bytes + len, false};
 	if (!unpack_is(&a->result, "\x94\x01\0\xc0", 4))
-		wrong("refused: %.*s", (int)len, (const char *)a->bytes);
+		refused(a->bytes, len);
 }
 
 static void say_str(struct piece *p, const char *text)

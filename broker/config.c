@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "broker.h"
+#include "bus/topic.h"
 
 enum { URL_MOST = 1024, PATH_MOST = 4096, NAME_MOST = 64 };
 
@@ -62,8 +63,7 @@ static void free_texts(char **list, size_t count)
 static void free_listener(struct config_listener *l)
 {
 	mem_free(l->url);
-	mem_free((char *)(uintptr_t)l->options.tls_cert_file);
-	mem_free((char *)(uintptr_t)l->options.tls_key_file);
+	listen_options_free(&l->options);
 }
 
 void config_forget_listeners(wherry_config *c)
@@ -75,12 +75,6 @@ void config_forget_listeners(wherry_config *c)
 	c->listener_count = 0;
 }
 
-static bool copy_optional(const char **to, const char *from)
-{
-	*to = from == NULL ? NULL : mem_strdup(from);
-	return from == NULL || *to != NULL;
-}
-
 // A port that is any free one may be asked for again and again.
 static bool is_given(const wherry_config *c, const char *url)
 {
@@ -89,6 +83,18 @@ static bool is_given(const wherry_config *c, const char *url)
 		if (strcmp(c->listeners[i].url, url) == 0)
 			return len < 2 || strcmp(url + len - 2, ":0") != 0;
 	return false;
+}
+
+static int check_plain(wherry_config *c, const struct listen_options *o)
+{
+	const char *fault = o->tap != NULL ? filter_fault(span_text(o->tap)) : NULL;
+	if (fault != NULL)
+		return config_fail(c, WHERRY_EARG, "tap: \"%.100s\" is no filter of topics: %s", o->tap, fault);
+	if (o->queue != NULL && o->queue[0] == 0)
+		return config_fail(c, WHERRY_EARG, "queue: a queue's name is not empty");
+	if (o->ns != NULL && o->queue == NULL)
+		return config_fail(c, WHERRY_EARG, "ns: it is the namespace of a listener's queue, and this one has none");
+	return WHERRY_OK;
 }
 
 static int check_listener(wherry_config *c, const char *url, const struct listen_options *options)
@@ -105,7 +111,7 @@ static int check_listener(wherry_config *c, const char *url, const struct listen
 		    "%s needs a certificate and its key; in the configuration file: "
 		    "listen \"%s\" { tls_cert = \"cert.pem\" tls_key = \"key.pem\" }",
 		    url, url);
-	return WHERRY_OK;
+	return check_plain(c, options);
 }
 
 int config_listen(wherry_config *c, const char *url, const struct listen_options *options, bool preset)
@@ -113,12 +119,9 @@ int config_listen(wherry_config *c, const char *url, const struct listen_options
 	int status = check_listener(c, url, options);
 	if (status != WHERRY_OK)
 		return status;
-	struct config_listener l = {.options = *options, .preset = preset};
-	l.options.tls_cert_file = l.options.tls_key_file = NULL;
-	l.url = mem_strdup(url);
+	struct config_listener l = {.url = mem_strdup(url), .preset = preset};
 	void *grown = c->listeners;
-	if (l.url == NULL || !copy_optional(&l.options.tls_cert_file, options->tls_cert_file) ||
-	    !copy_optional(&l.options.tls_key_file, options->tls_key_file) ||
+	if (l.url == NULL || !listen_options_copy(&l.options, options) ||
 	    !one_more(&grown, c->listener_count, sizeof(l))) {
 		free_listener(&l);
 		return no_memory(c);

@@ -1,5 +1,5 @@
 // What a broker is opened with: option values, listeners, modules and their options, namespaces.  Filled by the public
-// wherry_config_* calls (config.c), by files (config_read.c, each through libconfuse: config_file.c), by the
+// wherry_config_* calls (config.c), by files (config_read.c, each through libconfuse: config_file.c; listeners: config_listen.c), by the
 // environment (config_environment.c) and by wherryd's flags; later sets win.  config_reload.c puts a new one into a
 // running broker.  Threads: one at a time per object.
 
@@ -10,7 +10,13 @@
 #include "wherry/broker.h"
 #include "wire/server.h"
 
-enum { CONFIG_IPC_MODE = 0660, BROKER_OPTIONS_MOST = 64, CONFIG_FAULTS_MOST = 20, CONFIG_WHY_ROOM = 512 };
+enum {
+	CONFIG_IPC_MODE = 0660,
+	BROKER_OPTIONS_MOST = 64,
+	CONFIG_LISTEN_OPTIONS = 10,
+	CONFIG_FAULTS_MOST = 20,
+	CONFIG_WHY_ROOM = 512
+};
 
 struct modules;
 
@@ -55,6 +61,9 @@ const char *config_text(const wherry_config *, const char *name); // never NULL
 int config_listen(wherry_config *, const char *url, const struct listen_options *,
     bool preset); // copies; EARG, ENOMEM
 void config_forget_listeners(wherry_config *);
+const char *config_listen_name(size_t index); // of an option of a listener, 0 .. CONFIG_LISTEN_OPTIONS - 1
+// What a text says of that option; a text may be lent to the options.  EARG: why[].
+int config_listen_set(size_t index, const char *text, struct listen_options *, char *why, size_t why_room);
 // The options of listener `index`, with the broker's own `insecure` worked in.  Lent.
 struct listen_options config_listen_options(const wherry_config *, size_t index);
 

@@ -3,6 +3,7 @@
 //   max_frame = 32MiB
 //   listen "tcp://0.0.0.0:1973" { insecure = true }
 //   listen "tls+tcp://0.0.0.0:1974" { tls_cert = "cert.pem" tls_key = "key.pem" }
+//   listen "tcp://127.0.0.1:1975" { tap = "sensors.>" queue = "jobs" }
 //   module "kv" { max_value = 1MiB }
 //   namespace "orders" { }
 //
@@ -38,12 +39,8 @@ static struct {
 #define END_MARK "end-of-file"
 #define END_OF_FILE "\n" END_MARK " = 1\n"
 
-static const char *const listen_option_names[] = {"insecure", "tls_cert", "tls_key", "mode"};
 static const char *const section_names[] = {"listen", "module", "namespace"};
-enum {
-	LISTEN_OPTIONS = sizeof(listen_option_names) / sizeof(listen_option_names[0]),
-	SECTIONS = sizeof(section_names) / sizeof(section_names[0]),
-};
+enum { SECTIONS = sizeof(section_names) / sizeof(section_names[0]) };
 
 // Answers -1, which is what libconfuse's callbacks fail with.
 static int fail_at(cfg_t *section, const char *message)
@@ -61,7 +58,10 @@ static int note_at(cfg_t *section, int status, const char *message)
 
 static void unknown_listen_option(const char *name, char *why, size_t why_room)
 {
-	const char *near = nearest_name(name, listen_option_names, LISTEN_OPTIONS);
+	const char *names[CONFIG_LISTEN_OPTIONS];
+	for (size_t i = 0; i < CONFIG_LISTEN_OPTIONS; i++)
+		names[i] = config_listen_name(i);
+	const char *near = nearest_name(name, names, CONFIG_LISTEN_OPTIONS);
 	snprintf(why, why_room, "a listener has no option \"%.64s\"%s%s%s", name,
 	    near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near, near == NULL ? "" : "\"?");
 }
@@ -144,41 +144,16 @@ static int on_module(cfg_t *section, cfg_opt_t *option)
 	return status == WHERRY_OK ? 0 : note_at(section, status, reading.config->why);
 }
 
-static int bool_of(const char *text, bool *value, char *why, size_t why_room)
-{
-	static const struct option_spec spec = {.name = "insecure", .kind = WHERRY_OPTION_BOOL};
-	struct option_value parsed = {.number = 0};
-	int status = text == NULL ? WHERRY_OK : option_parse(&spec, text, &parsed, why, why_room);
-	*value = parsed.number != 0;
-	return status;
-}
-
-static int mode_of(const char *text, int *mode, char *why, size_t why_room)
-{
-	char *end = NULL;
-	*mode = CONFIG_IPC_MODE;
-	if (text == NULL)
-		return WHERRY_OK;
-	long parsed = strtol(text, &end, 8);
-	if (*text < '0' || *text > '7' || *end != 0 || parsed > 0777) {
-		snprintf(why, why_room, "mode: \"%.64s\" is no file mode: it is octal, as in 0660", text);
-		return WHERRY_EARG;
-	}
-	*mode = (int)parsed;
-	return WHERRY_OK;
-}
-
 static int on_listen(cfg_t *section, cfg_opt_t *option)
 {
 	char why[MESSAGE_ROOM];
 	cfg_t *body = cfg_opt_getnsec(option, cfg_opt_size(option) - 1);
-	struct listen_options options = {
-	    .tls_cert_file = cfg_getstr(body, "tls_cert"),
-	    .tls_key_file = cfg_getstr(body, "tls_key"),
-	};
-	if (bool_of(cfg_getstr(body, "insecure"), &options.insecure, why, sizeof(why)) != WHERRY_OK ||
-	    mode_of(cfg_getstr(body, "mode"), &options.ipc_mode, why, sizeof(why)) != WHERRY_OK)
-		return note_at(section, WHERRY_EARG, why);
+	struct listen_options options = {.ipc_mode = CONFIG_IPC_MODE};
+	for (size_t i = 0; i < CONFIG_LISTEN_OPTIONS; i++) {
+		const char *text = cfg_getstr(body, config_listen_name(i));
+		if (text != NULL && config_listen_set(i, text, &options, why, sizeof(why)) != WHERRY_OK)
+			return note_at(section, WHERRY_EARG, why);
+	}
 	int status = config_listen(reading.config, cfg_title(body), &options, false);
 	return status == WHERRY_OK ? 0 : note_at(section, status, reading.config->why);
 }
@@ -186,9 +161,10 @@ static int on_listen(cfg_t *section, cfg_opt_t *option)
 static cfg_t *new_parser(void)
 {
 	cfg_opt_t nothing[] = {CFG_END()};
-	cfg_opt_t listen_options[] = {CFG_STR("insecure", NULL, CFGF_NODEFAULT),
-	    CFG_STR("tls_cert", NULL, CFGF_NODEFAULT), CFG_STR("tls_key", NULL, CFGF_NODEFAULT),
-	    CFG_STR("mode", NULL, CFGF_NODEFAULT), CFG_END()};
+	cfg_opt_t listen_options[CONFIG_LISTEN_OPTIONS + 1];
+	for (size_t i = 0; i < CONFIG_LISTEN_OPTIONS; i++)
+		listen_options[i] = (cfg_opt_t)CFG_STR(config_listen_name(i), NULL, CFGF_NODEFAULT);
+	listen_options[CONFIG_LISTEN_OPTIONS] = (cfg_opt_t)CFG_END();
 	const cfg_flag_t titled = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES;
 	cfg_opt_t sections[] = {CFG_SEC("listen", listen_options, titled),
 	    CFG_SEC("module", nothing, titled | CFGF_KEYSTRVAL), CFG_SEC("namespace", nothing, titled)};

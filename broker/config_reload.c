@@ -282,20 +282,12 @@ static void change_modules(struct reload *r)
 	}
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 static bool same_listeners(const wherry_config *a, const wherry_config *b)
 {
 	bool same = a->listener_count == b->listener_count;
 	for (size_t i = 0; same && i < a->listener_count; i++) {
 		const struct config_listener *l = &a->listeners[i], *m = &b->listeners[i];
-		same = strcmp(l->url, m->url) == 0 && l->options.insecure == m->options.insecure &&
-		       l->options.ipc_mode == m->options.ipc_mode &&
-		       same_text(l->options.tls_cert_file, m->options.tls_cert_file) &&
-		       same_text(l->options.tls_key_file, m->options.tls_key_file);
+		same = strcmp(l->url, m->url) == 0 && listen_options_equal(&l->options, &m->options);
 	}
 	return same;
 }

@@ -87,21 +87,33 @@ static void print_option(
 
 // --- listeners, modules, namespaces ------------------------------------------------------------------------------------
 
+static void print_listen_text(const char *name, const char *text)
+{
+	if (text == NULL)
+		return;
+	printf(" %s = ", name);
+	print_text(text);
+}
+
 static void print_listener(const struct config_listener *l)
 {
+	const struct listen_options *o = &l->options;
 	printf("listen ");
 	print_text(l->url);
-	printf(" {%s", l->options.insecure ? " insecure = true" : "");
-	if (l->options.ipc_mode != CONFIG_IPC_MODE)
-		printf(" mode = %04o", (unsigned)l->options.ipc_mode);
-	if (l->options.tls_cert_file != NULL) {
-		printf(" tls_cert = ");
-		print_text(l->options.tls_cert_file);
-	}
-	if (l->options.tls_key_file != NULL) {
-		printf(" tls_key = ");
-		print_text(l->options.tls_key_file);
-	}
+	printf(" {%s", o->insecure ? " insecure = true" : "");
+	if (o->ipc_mode != CONFIG_IPC_MODE)
+		printf(" mode = %04o", (unsigned)o->ipc_mode);
+	print_listen_text("tls_cert", o->tls_cert_file);
+	print_listen_text("tls_key", o->tls_key_file);
+	print_listen_text("tap", o->tap);
+	if (o->max_messages > 0)
+		printf(" max_messages = %lld", (long long)o->max_messages);
+	if (o->max_bytes > 0)
+		printf(" max_bytes = %lld", (long long)o->max_bytes);
+	if (o->payload_msgpack)
+		printf(" payload = msgpack");
+	print_listen_text("queue", o->queue);
+	print_listen_text("ns", o->ns);
 	printf(" }\n");
 }
 
@@ -109,10 +121,13 @@ static void print_listeners(const wherry_config *c)
 {
 	printf(
 	    "\n\n# Where to listen.  Listeners change with a restart.  Without any: " DEFAULT_TCP " and a socket of\n"
-	    "# the user's own.  insecure: a plain listener that other machines reach; mode: of the socket's file.\n\n"
+	    "# the user's own.  insecure: a plain listener that other machines reach; mode: of the socket's file; tap: the\n"
+	    "# topics that SUB sockets get; payload: what PUB sockets send (bin or msgpack); queue: for PUSH and PULL sockets.\n\n"
 	    "#listen \"" DEFAULT_TCP "\" { }\n"
 	    "#listen \"ipc:///run/wherry/wherry.sock\" { mode = 0660 }\n"
-	    "#listen \"tls+tcp://0.0.0.0:1974\" { tls_cert = \"cert.pem\" tls_key = \"key.pem\" insecure = true }\n");
+	    "#listen \"tls+tcp://0.0.0.0:1974\" { tls_cert = \"cert.pem\" tls_key = \"key.pem\" insecure = true }\n"
+	    "#listen \"tcp://127.0.0.1:1975\" { tap = \"sensors.>\" max_messages = 1000 max_bytes = 1MiB payload = bin "
+	    "queue = \"jobs\" ns = \"orders\" }\n");
 	for (size_t i = 0; i < c->listener_count; i++)
 		print_listener(&c->listeners[i]);
 }

@@ -116,15 +116,16 @@ void conn_drop(struct conn *c)
 		conn_free(c);
 }
 
-static struct conn *conn_new(struct server *server, struct stream *stream, bool marked)
+static struct conn *conn_new(const struct endpoint *e, struct stream *stream)
 {
 	struct conn *c = mem_alloc(sizeof(*c));
 	if (c == NULL)
 		return NULL;
 	memset(c, 0, offsetof(struct conn, idle_room));
-	c->server = server;
+	c->server = e->server;
+	c->options = &e->options;
 	c->stream = stream;
-	c->form.marked = marked;
+	c->form.marked = e->marked;
 	inbox_open(&c->in, c->idle_room);
 	c->watch.fire = watch;
 	c->watch_due_ms = INT64_MAX;
@@ -133,9 +134,10 @@ static struct conn *conn_new(struct server *server, struct stream *stream, bool 
 	return c;
 }
 
-int conn_open(struct server *server, struct stream *stream, bool marked)
+int conn_open(const struct endpoint *e, struct stream *stream)
 {
-	struct conn *c = conn_new(server, stream, marked);
+	struct server *server = e->server;
+	struct conn *c = conn_new(e, stream);
 	if (c == NULL || stream_prepare(stream, conn_received, conn_sent, c) != WHERRY_OK) {
 		stream_free(stream);
 		if (c != NULL)

@@ -3,11 +3,10 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "codec/pack.h"
 #include "wherry/status.h"
 #include "wire/inside.h"
 
-enum { SLOW_TURNS = 3, LINGER_MS = 1000, AHEAD_BYTES = 512 };
+enum { SLOW_TURNS = 3 };
 
 static const uint64_t SLOW_NS = 2 * 1000 * 1000;
 
@@ -18,11 +17,16 @@ static struct server *server_of(const struct conn *c)
 
 // --- handshake ------------------------------------------------------------------------------------------------------
 
-static int turn_away(struct conn *c, const char *what)
+static void complain(struct conn *c, const char *what)
 {
 	char remote[64];
 	stream_remote(c->stream, remote, sizeof(remote));
 	server_complain(server_of(c), remote, what);
+}
+
+static int turn_away(struct conn *c, const char *what)
+{
+	complain(c, what);
 	SERVER_COUNT(server_of(c), handshakes_failed, 1);
 	return WHERRY_EARG;
 }
@@ -33,15 +37,25 @@ static int check_hello(struct conn *c, const uint8_t *hello)
 	char what[48];
 	if (!sp_hello_read(hello, &protocol))
 		return turn_away(c, "no SP protocol");
-	if (sp_counterpart(protocol) != 0) {
-		c->form.peer = protocol;
-		return WHERRY_OK;
+	c->peer = peer_of(protocol);
+	if (c->peer == NULL) {
+		snprintf(what, sizeof(what), "protocol 0x%02x is not served", protocol);
+		return turn_away(c, what);
 	}
-	snprintf(what, sizeof(what), "protocol 0x%02x is not served", protocol);
-	return turn_away(c, what);
+	const char *why = c->peer->refuses != NULL ? c->peer->refuses(c) : NULL;
+	c->form.peer = protocol;
+	return why == NULL ? WHERRY_OK : turn_away(c, why);
 }
 
 // The session's reference is dropped by conn_ops.gone.
+static void open_session(struct conn *c)
+{
+	stream_remote(c->stream, c->session.remote, sizeof(c->session.remote));
+	conn_hold(c);
+	session_open(server_of(c)->config.router, &c->session, c->peer->ops, c, c->peer->duplex);
+	atomic_store(&c->greeted, true);
+}
+
 static int greet(struct conn *c, struct workspace *ws)
 {
 	wherry_span unread = inbox_unread(&c->in);
@@ -55,126 +69,8 @@ static int greet(struct conn *c, struct workspace *ws)
 	uint8_t hello[SP_HELLO_BYTES];
 	sp_hello_write(hello, sp_counterpart(c->form.peer));
 	buffer_append(&ws->answers, hello, sizeof(hello));
-	stream_remote(c->stream, c->session.remote, sizeof(c->session.remote));
-	conn_hold(c);
-	bool duplex = c->form.peer != SP_REQ;
-	session_open(server_of(c)->config.router, &c->session, duplex ? &conn_ops : &conn_fetching_ops, c, duplex);
-	atomic_store(&c->greeted, true);
+	open_session(c);
 	return WHERRY_OK;
-}
-
-// --- one frame ------------------------------------------------------------------------------------------------------
-
-static void answer_error(struct conn *c, struct workspace *ws, wherry_span header, int status, const char *text)
-{
-	size_t begin = sp_frame_open(&c->form, header, &ws->answers);
-	struct pack_error error = {.status = status, .text = text, .retry_ms = -1, .index = -1};
-	pack_error_response(&ws->answers, false, 0, &error);
-	sp_frame_seal(&c->form, begin, &ws->answers);
-	ws->frames_out++;
-}
-
-static void answer_again(struct conn *c, struct workspace *ws, wherry_span header, wherry_span answer)
-{
-	size_t begin = sp_frame_open(&c->form, header, &ws->answers);
-	buffer_append(&ws->answers, answer.ptr, answer.len);
-	sp_frame_seal(&c->form, begin, &ws->answers);
-	ws->frames_out++;
-	SERVER_COUNT(server_of(c), resent, 1);
-}
-
-static struct router_turn *turn_of(struct conn *c, struct workspace *ws)
-{
-	if (!ws->turning)
-		router_turn_begin(&ws->turn, server_of(c)->config.router, &c->session);
-	ws->turning = true;
-	return &ws->turn;
-}
-
-static void end_turn(struct workspace *ws)
-{
-	if (ws->turning)
-		router_turn_end(&ws->turn);
-	ws->turning = false;
-}
-
-static enum frame_result run(struct conn *c, const struct sp_frame *frame, struct workspace *ws)
-{
-	return router_turn_frame(turn_of(c, ws), frame->header, frame->body, &ws->answers);
-}
-
-static void run_duplex(struct conn *c, const struct sp_frame *frame, struct workspace *ws)
-{
-	size_t begin = sp_frame_open(&c->form, frame->header, &ws->answers), body = ws->answers.len;
-	run(c, frame, ws);
-	if (ws->answers.len == body) {
-		ws->answers.len = begin;
-		return;
-	}
-	sp_frame_seal(&c->form, begin, &ws->answers);
-	ws->frames_out++;
-}
-
-// A late answer may have left before this is told that there will be one: it is merged with the next frame only.
-static bool run_new(struct conn *c, const struct sp_frame *frame, struct workspace *ws)
-{
-	struct buffer *answers = &ws->answers;
-	size_t begin = sp_frame_open(&c->form, frame->header, answers), body = answers->len;
-	if (run(c, frame, ws) == FRAME_LATE) {
-		answers->len = begin;
-		return resend_late(c->resend);
-	}
-	sp_frame_seal(&c->form, begin, answers);
-	ws->frames_out++;
-	if (!answers->failed)
-		resend_answered(c->resend, span_of(answers->data + body, answers->len - body));
-	return true;
-}
-
-static bool run_req(struct conn *c, const struct sp_frame *frame, struct workspace *ws)
-{
-	wherry_span answer;
-	if (c->resend == NULL && (c->resend = resend_new(&server_of(c)->resend_budget)) == NULL)
-		return false;
-	conn_merge_late(c);
-	switch (resend_look(c->resend, frame->header, frame->body, &answer)) {
-	case RESEND_NEW:
-		return run_new(c, frame, ws);
-	case RESEND_ANSWERED:
-		answer_again(c, ws, frame->header, answer);
-		break;
-	case RESEND_LOST:
-		answer_error(c, ws, frame->header, WHERRY_ECONFLICT,
-		    "this request was carried out before, and its answer is not kept any more: send "
-		    "it with a new id");
-		break;
-	case RESEND_WAITING:
-		break;
-	}
-	return true;
-}
-
-// Nothing behind its header can be found, so this is the last frame.
-static void refuse_oversize(struct conn *c, const struct sp_frame *frame, struct workspace *ws)
-{
-	char text[96];
-	snprintf(text, sizeof(text), "a frame has at most %lld bytes (max_frame): send less at once",
-	    (long long)limit_of(&server_of(c)->config.limits->max_frame));
-	answer_error(c, ws, frame->header, WHERRY_ELIMIT, text);
-	SERVER_COUNT(server_of(c), oversize, 1);
-	conn_leave(c, LINGER_MS);
-}
-
-static bool run_frame(struct conn *c, const struct sp_frame *frame, struct workspace *ws)
-{
-	c->in.from += frame->size;
-	ws->frames++;
-	if (frame->dropped)
-		return true;
-	if (c->form.peer == SP_REQ)
-		return run_req(c, frame, ws);
-	run_duplex(c, frame, ws);
-	return true;
 }
 
 // --- all frames that have come --------------------------------------------------------------------------------------
@@ -189,25 +85,17 @@ static bool is_choked(struct conn *c, struct workspace *ws)
 		if (ws->turning)
 			router_turn_pause(&ws->turn);
 	}
-	if (c->resend != NULL && resend_waiting(c->resend) >= LATE_MOST) {
-		conn_merge_late(c);
-		if (resend_waiting(c->resend) >= LATE_MOST)
-			return true;
-	}
-	return !conn_has_room(c);
+	return (c->peer->chokes != NULL && c->peer->chokes(c)) || !conn_has_room(c);
 }
 
-// Names the small frames behind the first to the router, and the first with them: they run right after one another.
-static void look_ahead(struct conn *c, struct workspace *ws, struct sp_frame frame)
+// Nothing behind it can be found: this is the last frame.
+static int refuse_oversize(struct conn *c, const struct sp_frame *frame, struct workspace *ws)
 {
-	wherry_span rest = inbox_unread(&c->in);
-	uint64_t most = (uint64_t)limit_of(&server_of(c)->config.limits->max_frame);
-	int status = WHERRY_OK;
-	while (status == WHERRY_OK && !frame.dropped && frame.body.len <= AHEAD_BYTES && rest.len > frame.size &&
-	       router_turn_ahead(turn_of(c, ws), frame.body)) {
-		rest = span_of((const uint8_t *)rest.ptr + frame.size, rest.len - frame.size);
-		status = sp_frame_read(&c->form, rest, most, &frame);
-	}
+	SERVER_COUNT(server_of(c), oversize, 1);
+	if (c->peer->oversize != NULL)
+		return c->peer->oversize(c, frame, ws);
+	complain(c, "it sent a message longer than max_frame");
+	return WHERRY_EARG;
 }
 
 static int next_frame(struct conn *c, struct workspace *ws)
@@ -216,13 +104,17 @@ static int next_frame(struct conn *c, struct workspace *ws)
 	int64_t most = limit_of(&server_of(c)->config.limits->max_frame);
 	int status = sp_frame_read(&c->form, inbox_unread(&c->in), (uint64_t)most, &frame);
 	c->in.need = frame.size;
-	if (status == WHERRY_OK && (!ws->turning || router_turn_ahead_left(&ws->turn) == 0))
-		look_ahead(c, ws, frame);
 	if (status == WHERRY_ELIMIT)
-		refuse_oversize(c, &frame, ws);
-	else if (status == WHERRY_OK && !run_frame(c, &frame, ws))
-		return WHERRY_ENOMEM;
-	return status == WHERRY_ELIMIT || !ws->answers.failed ? status : WHERRY_ENOMEM;
+		return refuse_oversize(c, &frame, ws);
+	if (status != WHERRY_OK)
+		return status;
+	if (c->peer->look_ahead != NULL)
+		c->peer->look_ahead(c, &frame, ws);
+	c->in.from += frame.size;
+	ws->frames++;
+	if (!frame.dropped)
+		status = c->peer->take(c, &frame, ws);
+	return ws->answers.failed ? WHERRY_ENOMEM : status;
 }
 
 // It holds up others: who waits for the thread, for what its requests woke, for another table of commands.  Not asked for
@@ -258,7 +150,7 @@ static enum turn run_all(struct conn *c, struct workspace *ws)
 static enum turn run_frames(struct conn *c, struct workspace *ws)
 {
 	enum turn next = run_all(c, ws);
-	end_turn(ws);
+	conn_router_turn_end(ws);
 	return next;
 }
 
@@ -291,10 +183,9 @@ static enum turn run_input(struct conn *c, struct workspace *ws, bool full)
 	return next;
 }
 
-static bool still_choked(struct conn *c)
+static bool still_choked(const struct conn *c)
 {
-	bool late = c->resend != NULL && resend_waiting(c->resend) >= LATE_MOST && !atomic_load(&c->has_late);
-	return late || !conn_has_room(c);
+	return (c->peer != NULL && c->peer->waits != NULL && c->peer->waits(c)) || !conn_has_room(c);
 }
 
 // Under the lock, because whoever makes room looks under the lock whether somebody waits for it.

@@ -62,11 +62,27 @@ enum turn {
 
 enum input_state { INPUT_TURN, INPUT_POSTED, INPUT_PAUSED };
 
+// What one kind of client socket is served.  Its functions are called by whoever has the turn.
+struct peer {
+	uint16_t protocol;
+	const struct session_ops *ops;
+	bool duplex;
+	const char *(*refuses)(const struct conn *); // before it is greeted: why it is turned away, or NULL.  NULL: never
+	// One whole frame.  OK; else the connection ends.
+	int (*take)(struct conn *, const struct sp_frame *, struct workspace *);
+	void (*look_ahead)(struct conn *, const struct sp_frame *, struct workspace *); // what `take` is given next, or NULL
+	int (*oversize)(struct conn *, const struct sp_frame *, struct workspace *); // NULL: nobody would read an answer
+	bool (*chokes)(struct conn *);      // no more frames now; NULL: never
+	bool (*waits)(const struct conn *); // the same, under the lock: until somebody wakes it
+};
+
 struct conn {
 	struct session session;
 	struct server *server;
+	const struct listen_options *options; // of the endpoint, which outlives it
 	struct stream *stream;
 	atomic_uint refs;
+	const struct peer *peer; // NULL: it has not said what it is
 	struct sp_form form;
 
 	// The turn's.
@@ -112,8 +128,9 @@ struct conn {
 struct endpoint {
 	struct endpoint *next;
 	struct server *server;
-	struct stream_listener *listener;
+	struct stream_listener *listener; // NULL: nothing is accepted any more
 	bool marked;
+	struct listen_options options;
 };
 
 struct server {
@@ -155,7 +172,7 @@ void workspace_give(struct server *, struct workspace *);
 void server_complain(struct server *, const char *remote, const char *what);
 
 // conn.c
-int conn_open(struct server *, struct stream *, bool marked); // takes the stream.  ENOMEM, ELIMIT: freed
+int conn_open(const struct endpoint *, struct stream *); // takes the stream.  ENOMEM, ELIMIT: freed
 static inline void conn_hold(struct conn *c)
 {
 	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
@@ -174,6 +191,23 @@ void conn_arm(struct conn *); // gives the turn up: posts a receive
 // The hot poller's turn, given up after `patience` looks in vain; false: it has given it up.
 bool conn_poll(struct conn *, struct workspace *, unsigned patience);
 void conn_unpoll(struct conn *); // gives that turn up
+
+// peers.c
+const struct peer *peer_of(uint16_t protocol); // NULL: it is not served
+
+// requests.c
+struct router_turn *conn_router_turn(struct conn *, struct workspace *); // begun at first
+void conn_router_turn_end(struct workspace *);
+int duplex_take(struct conn *, const struct sp_frame *, struct workspace *);
+int req_take(struct conn *, const struct sp_frame *, struct workspace *);
+bool req_chokes(struct conn *);
+bool req_waits(const struct conn *);
+// Names the small frames behind the first to the router, and the first with them: they run right after one another.
+void requests_look_ahead(struct conn *, const struct sp_frame *first, struct workspace *);
+int requests_oversize(struct conn *, const struct sp_frame *, struct workspace *);
+
+// plain.c
+int pub_take(struct conn *, const struct sp_frame *, struct workspace *);
 
 // conn_out.c
 extern const struct session_ops conn_ops, conn_fetching_ops; // pushed to; REQ: fetches

@@ -104,7 +104,7 @@ static void accepted(void *arg, struct stream *stream, int status)
 		return;
 	}
 	SERVER_COUNT(e->server, accepted, 1);
-	status = conn_open(e->server, stream, e->marked);
+	status = conn_open(e, stream);
 	if (status != WHERRY_OK) {
 		SERVER_COUNT(e->server, refused, 1);
 		server_complain(
@@ -126,13 +126,31 @@ static int check_security(const char *url, const struct address *address, bool i
 	return WHERRY_EDENIED;
 }
 
-static int endpoint_open(
-    struct endpoint *e, const char *url, const struct listen_options *o, char *why, size_t why_room)
+static struct endpoint *endpoint_new(
+    struct server *server, const struct address *address, const struct listen_options *options)
+{
+	struct endpoint *e = mem_zalloc(sizeof(*e));
+	if (e == NULL || !listen_options_copy(&e->options, options)) {
+		mem_free(e);
+		return NULL;
+	}
+	e->server = server;
+	e->marked = address->transport == TRANSPORT_IPC;
+	return e;
+}
+
+static void endpoint_free(struct endpoint *e)
+{
+	listen_options_free(&e->options);
+	mem_free(e);
+}
+
+static int endpoint_open(struct endpoint *e, const char *url, char *why, size_t why_room)
 {
 	struct stream_listen options = {
-	    .tls_cert_file = o->tls_cert_file,
-	    .tls_key_file = o->tls_key_file,
-	    .ipc_mode = o->ipc_mode,
+	    .tls_cert_file = e->options.tls_cert_file,
+	    .tls_key_file = e->options.tls_key_file,
+	    .ipc_mode = e->options.ipc_mode,
 	    .accepted = accepted,
 	    .arg = e,
 	};
@@ -155,16 +173,14 @@ int server_listen(struct server *server, const char *url, const struct listen_op
 		status = check_security(url, &address, options->insecure, why, why_room);
 	if (status != WHERRY_OK)
 		return status;
-	struct endpoint *e = mem_zalloc(sizeof(*e));
+	struct endpoint *e = endpoint_new(server, &address, options);
 	if (e == NULL) {
 		snprintf(why, why_room, "%s: no memory", url);
 		return WHERRY_ENOMEM;
 	}
-	e->server = server;
-	e->marked = address.transport == TRANSPORT_IPC;
-	status = endpoint_open(e, url, options, why, why_room);
+	status = endpoint_open(e, url, why, why_room);
 	if (status != WHERRY_OK) {
-		mem_free(e);
+		endpoint_free(e);
 		return status;
 	}
 	e->next = server->endpoints;
@@ -174,12 +190,11 @@ int server_listen(struct server *server, const char *url, const struct listen_op
 
 void server_stop_accepting(struct server *server)
 {
-	for (struct endpoint *e = server->endpoints, *next; e != NULL; e = next) {
-		next = e->next;
-		stream_listener_close(e->listener);
-		mem_free(e);
+	for (struct endpoint *e = server->endpoints; e != NULL; e = e->next) {
+		if (e->listener != NULL)
+			stream_listener_close(e->listener);
+		e->listener = NULL;
 	}
-	server->endpoints = NULL;
 }
 
 // --- draining -------------------------------------------------------------------------------------------------------
@@ -270,6 +285,10 @@ void server_close(struct server *server)
 	server_stop_accepting(server);
 	end_all(server);
 	hot_close(&server->hot);
+	for (struct endpoint *e = server->endpoints, *next; e != NULL; e = next) {
+		next = e->next;
+		endpoint_free(e);
+	}
 	for (struct workspace *ws = server->spares, *next; ws != NULL; ws = next) {
 		next = ws->next;
 		workspace_free(ws);

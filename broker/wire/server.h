@@ -2,8 +2,9 @@
 //
 //   stream.h    the seam to the transport: listen, accept, receive, send, try, close; on NNG: stream_nng.c, listen_nng.c
 //   address.h   the URLs of listeners
-//   server.c    listeners, the list of connections, limits
+//   server.c    listeners, the list of connections, limits; options.c: what a listener was told
 //   conn.c      one connection: its life and its timer; conn_in.c: handshake, receive, frames; conn_out.c: send
+//   peers.c     what each kind of client socket is served: requests.c REQ and PAIR; plain.c PUB and SUB
 //   inbox.h     where its bytes arrive
 //   sp.h        the SP protocols as bytes
 //   resend.h    REQ requests that come again
@@ -40,7 +41,16 @@ struct listen_options {
 	bool insecure;                            // the administrator wants a plain listener on any address
 	const char *tls_cert_file, *tls_key_file; // PEM; tls+tcp:// only
 	int ipc_mode;                             // 0660
+
+	// For sockets that know topics or a pipeline, and nothing of requests.
+	const char *tap;                // the filter of what SUB clients get; NULL: ">"
+	int64_t max_messages, max_bytes; // that wait for one of them; 0: the broker's own
+	bool payload_msgpack;           // what a PUB client sends behind the topic is one value; else it is bytes
+	const char *queue, *ns;         // of PUSH and PULL clients; queue NULL: they are turned away; ns NULL: the default one
 };
+bool listen_options_copy(struct listen_options *to, const struct listen_options *from); // false: no memory, nothing kept
+void listen_options_free(struct listen_options *);                                      // what a copy holds
+bool listen_options_equal(const struct listen_options *, const struct listen_options *);
 
 struct server_config {
 	struct router *router;

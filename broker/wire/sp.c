@@ -43,6 +43,14 @@ uint16_t sp_counterpart(uint16_t protocol)
 	case SP_PAIR0:
 	case SP_PAIR1:
 		return protocol;
+	case SP_PUB:
+		return SP_SUB;
+	case SP_SUB:
+		return SP_PUB;
+	case SP_PUSH:
+		return SP_PULL;
+	case SP_PULL:
+		return SP_PUSH;
 	default:
 		return 0;
 	}

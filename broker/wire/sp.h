@@ -3,7 +3,7 @@
 //   hello    00 'S' 'P' 00, the sender's protocol u16, 00 00
 //   frame    length u64, payload; on ipc a byte 01 before the length
 //   payload  REQ and REP: hops u32 (top bit clear) ..., request id u32 (top bit set), body; PAIR1: hop count u32, body;
-//            PAIR0: body.  All big-endian.
+//            the others: body.  All big-endian.
 //
 // Threads: any.
 
@@ -15,7 +15,16 @@
 
 #include "base/buffer.h"
 
-enum { SP_PAIR0 = 0x10, SP_PAIR1 = 0x11, SP_REQ = 0x30, SP_REP = 0x31 };
+enum {
+	SP_PAIR0 = 0x10,
+	SP_PAIR1 = 0x11,
+	SP_PUB = 0x20,
+	SP_SUB = 0x21,
+	SP_REQ = 0x30,
+	SP_REP = 0x31,
+	SP_PUSH = 0x50,
+	SP_PULL = 0x51,
+};
 
 enum {
 	SP_HELLO_BYTES = 8,

@@ -210,13 +210,25 @@ static int start_modules(struct opening *o)
 	return m.status;
 }
 
+static int check_listen_ns(struct opening *o, const char *url, const char *ns)
+{
+	uint32_t found;
+	if (ns == NULL || store_ns_find(o->b->store, span_text(ns), &found) == WHERRY_OK)
+		return WHERRY_OK;
+	return fail(o, WHERRY_ENOKEY,
+	    "%s: there is no namespace \"%s\"; in the configuration file: namespace \"%s\" { }", url, ns, ns);
+}
+
 static int listen_one(struct opening *o, size_t i)
 {
 	wherry_broker *b = o->b;
 	const struct config_listener *l = &b->config->listeners[i];
 	struct listen_options options = config_listen_options(b->config, i);
 	char why[WHY_ROOM], bound[URL_ROOM];
-	int status = server_listen(b->server, l->url, &options, bound, sizeof(bound), why, sizeof(why));
+	int status = check_listen_ns(o, l->url, options.ns);
+	if (status != WHERRY_OK)
+		return status;
+	status = server_listen(b->server, l->url, &options, bound, sizeof(bound), why, sizeof(why));
 	if (status != WHERRY_OK && l->preset) {
 		log_event(&b->log, WHERRY_LOG_WARN, "not listening", "url", l->url, "reason", why, NULL);
 		return WHERRY_OK;
@@ -280,6 +292,7 @@ static int check_listeners(struct opening *o)
 		go_on(o, server_check(url, &options, o->why, sizeof(o->why)));
 		go_on(o, check_file(o, url, options.tls_cert_file));
 		go_on(o, check_file(o, url, options.tls_key_file));
+		go_on(o, check_listen_ns(o, url, options.ns));
 	}
 	return WHERRY_OK;
 }

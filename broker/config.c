@@ -93,7 +93,8 @@ static int check_plain(wherry_config *c, const struct listen_options *o)
 	if (o->queue != NULL && o->queue[0] == 0)
 		return config_fail(c, WHERRY_EARG, "queue: a queue's name is not empty");
 	if (o->ns != NULL && o->queue == NULL)
-		return config_fail(c, WHERRY_EARG, "ns: it is the namespace of a listener's queue, and this one has none");
+		return config_fail(
+		    c, WHERRY_EARG, "ns: it is the namespace of a listener's queue, and this one has none");
 	return WHERRY_OK;
 }
 

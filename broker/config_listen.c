@@ -8,7 +8,8 @@
 
 struct listen_option {
 	struct option_spec spec; // kind 0: take() reads the text itself
-	int (*take)(const struct listen_option *, const char *text, struct listen_options *, char *why, size_t why_room);
+	int (*take)(
+	    const struct listen_option *, const char *text, struct listen_options *, char *why, size_t why_room);
 	size_t at; // in struct listen_options
 };
 
@@ -77,7 +78,8 @@ static const struct listen_option table[] = {
     {{.name = "tls_key"}, take_text, AT(tls_key_file)},
     {{.name = "mode"}, take_mode, AT(ipc_mode)},
     {{.name = "tap"}, take_text, AT(tap)},
-    {{.name = "max_messages", .kind = WHERRY_OPTION_INT, .min = 1, .max = MESSAGES_MOST}, take_number, AT(max_messages)},
+    {{.name = "max_messages", .kind = WHERRY_OPTION_INT, .min = 1, .max = MESSAGES_MOST}, take_number,
+	AT(max_messages)},
     {{.name = "max_bytes", .kind = WHERRY_OPTION_SIZE, .min = 1, .max = INT64_MAX}, take_number, AT(max_bytes)},
     {{.name = "payload"}, take_payload, AT(payload_msgpack)},
     {{.name = "queue"}, take_text, AT(queue)},

@@ -59,7 +59,27 @@ static void add_wire(struct rows *all, const wherry_broker *b)
 	NUMBER(&map, s, idle_closed);
 	NUMBER(&map, s, stalled_closed);
 	NUMBER(&map, s, accept_errors);
+	NUMBER(&map, s, published);
+	NUMBER(&map, s, publish_dropped);
 	add_map(all, "wire", &map);
+}
+
+static void add_bus(struct rows *all, const wherry_broker *b)
+{
+	struct bus_stats s;
+	struct rows map;
+	bus_read_stats(b->bus, &s);
+	rows_begin(&map);
+	NUMBER(&map, s, subscriptions);
+	NUMBER(&map, s, filters);
+	NUMBER(&map, s, published);
+	NUMBER(&map, s, matched);
+	NUMBER(&map, s, delivered);
+	NUMBER(&map, s, dropped);
+	NUMBER(&map, s, forgotten);
+	NUMBER(&map, s, retained);
+	NUMBER(&map, s, retained_bytes);
+	add_map(all, "bus", &map);
 }
 
 static void add_store(struct rows *all, const wherry_broker *b)
@@ -212,6 +232,7 @@ int32_t sys_stats(void *self, wherry_call *call)
 	rows_begin(&all);
 	add_router(&all, b);
 	add_wire(&all, b);
+	add_bus(&all, b);
 	add_store(&all, b);
 	add_memory(&all, b);
 	add_namespaces(&all, b, call->now_ms);

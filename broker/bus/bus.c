@@ -58,9 +58,9 @@ static void hand_out(struct feed *f, struct segment *g, uint64_t lost)
 		outbox_add(f->only, g, lost);
 		return;
 	}
-	const struct target *t = (const struct target *)(const void *)f;
-	for (uint32_t i = 0; i < t->plain.count; i++)
-		outbox_add(t->plain.row[i], g, lost);
+	const struct members *m = &((const struct lane *)(const void *)f)->members;
+	for (uint32_t i = 0; i < m->count; i++)
+		outbox_add(m->row[i], g, lost);
 }
 
 void feed_empty(struct feed *f)
@@ -89,12 +89,20 @@ void feed_unlist(struct bus *b, struct feed *f)
 struct publishing {
 	struct bus *bus;
 	const wherry_message *message;
+	wherry_span body; // of a PUB client's, all that it sent; else empty
 	uint64_t matched;
 };
 
-static void feed_add(struct publishing *p, struct feed *f)
+static bool encode(const struct publishing *p, const struct feed *f)
 {
 	const wherry_message *m = p->message;
+	if (f->encoding == ENCODED_VALUES)
+		return segment_add(f->open, m->topic, m->payload, m->headers);
+	return segment_add_frame(f->open, f->encoding == ENCODED_MARKED_FRAMES, m->topic, m->payload, p->body);
+}
+
+static void feed_add(struct publishing *p, struct feed *f)
+{
 	if (!f->listed) {
 		f->listed = true;
 		f->next = p->bus->feeds;
@@ -104,15 +112,16 @@ static void feed_add(struct publishing *p, struct feed *f)
 		feed_empty(f);
 	if (f->open == NULL)
 		f->open = segment_new();
-	if (f->open == NULL || !segment_add(f->open, m->topic, m->payload, m->headers))
+	if (f->open == NULL || !encode(p, f))
 		f->lost++;
 }
 
 static void to_target(struct publishing *p, struct target *t)
 {
-	if (t->plain.count > 0)
-		feed_add(p, &t->feed);
-	p->matched += t->plain.count;
+	for (struct lane *l = &t->values; l != NULL; l = l->next)
+		if (l->members.count > 0)
+			feed_add(p, &l->feed);
+	p->matched += lane_members(t);
 	for (struct group *g = t->groups; g != NULL; g = g->next) {
 		feed_add(p, &group_choose(p->bus, g, p->message->headers)->feed);
 		p->matched++;
@@ -140,7 +149,7 @@ static void count_place(void *arg, void *leaves)
 	for (struct leaf *at = leaves; at != NULL; at = at->next) {
 		if (met_before(p->bus, at->target))
 			continue;
-		p->matched += at->target->plain.count;
+		p->matched += lane_members(at->target);
 		for (const struct group *g = at->target->groups; g != NULL; g = g->next)
 			p->matched++;
 	}
@@ -178,7 +187,7 @@ static int publish(struct publishing *p)
 
 int bus_send(struct bus *b, const wherry_message *m, uint64_t *receivers)
 {
-	struct publishing p = {b, m, 0};
+	struct publishing p = {.bus = b, .message = m};
 	pthread_mutex_lock(&b->lock);
 	int status = publish(&p);
 	pthread_mutex_unlock(&b->lock);
@@ -192,6 +201,16 @@ uint64_t bus_publish(struct bus *b, wherry_span topic, wherry_span payload, wher
 	wherry_message m = {.size = sizeof(m), .topic = topic, .payload = payload, .headers = headers};
 	bus_send(b, &m, &receivers);
 	return receivers;
+}
+
+uint64_t bus_publish_plain(struct bus *b, wherry_span topic, wherry_span payload, wherry_span body)
+{
+	wherry_message m = {.size = sizeof(m), .topic = topic, .payload = payload};
+	struct publishing p = {.bus = b, .message = &m, .body = body};
+	pthread_mutex_lock(&b->lock);
+	publish(&p);
+	pthread_mutex_unlock(&b->lock);
+	return p.matched;
 }
 
 uint64_t bus_matches(struct bus *b, wherry_span topic)
@@ -303,7 +322,7 @@ struct naming {
 
 static void add_counts(wherry_topic *t, const struct target *of)
 {
-	t->subscriptions += of->plain.count;
+	t->subscriptions += lane_members(of);
 	for (const struct group *g = of->groups; g != NULL; g = g->next) {
 		t->subscriptions += g->members.count;
 		t->groups++;

@@ -34,6 +34,14 @@ struct bus_limits {
 
 enum { SUBSCRIBE_FILTERS = 256 }; // of one subscription, at most
 
+// How the messages of a subscription are encoded: once for all that have its filters, and want them so.
+enum encoding {
+	ENCODED_VALUES, // [topic, payload, headers]
+	// A message of SP's: its length in eight bytes, the topic, a zero byte, the payload; or a PUB client's body as it came.
+	ENCODED_FRAMES,
+	ENCODED_MARKED_FRAMES, // on ipc: a byte 01 before each length
+};
+
 enum overflow { OVERFLOW_DROP_OLDEST, OVERFLOW_DROP_NEWEST, OVERFLOW_CONFLATE, OVERFLOW_DISCONNECT };
 
 struct outbox_ops {
@@ -51,6 +59,7 @@ struct subscribe {
 	int64_t messages, bytes; // 0: the limits' own
 	bool retained;           // first what is kept, then what comes
 	int64_t now_ms;          // what has expired by then is not kept
+	enum encoding encoding;  // frames: without a group, not retained, not conflated
 };
 
 int bus_open(struct bus **, const struct bus_limits *);
@@ -68,6 +77,8 @@ bool bus_unsubscribe(struct outbox *, uint64_t id); // false: it has none of tha
 int bus_send(struct bus *, const wherry_message *, uint64_t *receivers);
 // payload, headers: one encoded value each, headers a map or empty.  Answers how many subscriptions it goes to.
 uint64_t bus_publish(struct bus *, wherry_span topic, wherry_span payload, wherry_span headers);
+// The same of a PUB client, which sent `body`.
+uint64_t bus_publish_plain(struct bus *, wherry_span topic, wherry_span payload, wherry_span body);
 void bus_flush(struct bus *);                              // what was published, by anybody, is on its way
 uint64_t bus_matches(struct bus *, wherry_span topic);     // how many would get it now
 bool bus_may_retain(struct bus *, const wherry_message *); // or the limits are reached
@@ -81,6 +92,7 @@ void bus_each_topic(struct bus *, wherry_span match, int32_t (*each)(void *arg, 
 enum outbox_form {
 	OUTBOX_PUSHED,  // [2, "messages", [...]] one after another
 	OUTBOX_FETCHED, // ["messages", [...]] one after another, for an array of them
+	OUTBOX_FRAMES, // only the messages: for an outbox whose subscriptions all are encoded as frames.  No gap is told
 };
 struct outbox_taken {
 	uint32_t deliveries, messages;

@@ -1,7 +1,8 @@
-// What bus.c, group.c and outbox.c share.
+// What bus.c, subscribe.c, lane.c, group.c and outbox.c share.
 //
-//   target        filters that somebody has, one or some together: its plain subscriptions, its groups
-//   feed          a segment that is being filled, for all plain subscriptions of a target or for one member of a group
+//   target        filters that somebody has, one or some together: its plain subscriptions in lanes, its groups
+//   lane          those of its plain subscriptions that want the same encoding
+//   feed          a segment that is being filled, for all of a lane or for one member of a group
 //   subscription  in its target or group (bus.lock), and in its outbox (bus.lock to change, either to read)
 //   entry         a run of a segment's messages that waits in an outbox (outbox.lock)
 
@@ -22,7 +23,8 @@ struct feed {
 	uint64_t lost;        // messages that there was no memory for, behind those of `open`
 	struct feed *next;    // of the bus's, as long as it has something
 	bool listed;
-	struct subscription *only; // NULL: the plain ones of the target that it is in
+	enum encoding encoding;
+	struct subscription *only; // NULL: those of the lane that it is in
 };
 
 struct members {
@@ -46,10 +48,15 @@ struct leaf {
 	struct leaf *next, *prev;
 };
 
-struct target {
+struct lane {
 	struct feed feed;
-	struct link link; // of several filters: in bus.sets
-	struct members plain;
+	struct members members;
+	struct lane *next;
+};
+
+struct target {
+	struct lane values; // the first of its lanes, also when nobody is in it
+	struct link link;   // of several filters: in bus.sets
 	struct group *groups;
 	uint64_t met; // the number of the last look that came by
 	uint32_t filter_count;
@@ -61,6 +68,7 @@ struct subscription {
 	uint64_t id;
 	struct outbox *outbox;
 	struct target *target;
+	struct lane *lane;   // NULL: in a group
 	struct group *group; // NULL: plain
 	struct feed feed;    // of a member
 	enum overflow overflow;
@@ -119,6 +127,11 @@ struct bus {
 // bus.c, under bus.lock
 void feed_empty(struct feed *); // hands its messages out
 void feed_unlist(struct bus *, struct feed *);
+
+// lane.c, under bus.lock
+bool lane_join(struct target *, struct subscription *, enum encoding); // false: no memory
+void lane_leave(struct bus *, struct subscription *);
+uint64_t lane_members(const struct target *); // in all its lanes
 
 // group.c, under bus.lock
 struct subscription *group_choose(struct bus *, struct group *, wherry_span headers);

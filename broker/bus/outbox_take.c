@@ -54,6 +54,8 @@ static struct run measure(const struct taking *t)
 static void pack_head(struct taking *t, const struct entry *e, uint32_t count)
 {
 	wherry_out *pack = &t->pack;
+	if (t->form == OUTBOX_FRAMES)
+		return;
 	if (t->form == OUTBOX_PUSHED) {
 		pack_array(pack, 3);
 		pack_int(pack, 2);

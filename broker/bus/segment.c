@@ -12,7 +12,9 @@ enum {
 	STR16 = 0xda,
 	SHORT_STR = 31,
 	BYTE_STR = 255,
-	HEADS = 24 // at most, with the header of what was kept
+	HEADS = 24, // at most, with the header of what was kept
+	FRAME_MARK = 1,
+	FRAME_HEAD = 9
 };
 
 // 512 ends are 2 KiB: what a quiet topic's single message needs of it is never touched.
@@ -95,6 +97,34 @@ bool segment_add(struct segment *s, wherry_span topic, wherry_span payload, wher
 bool segment_add_retained(struct segment *s, wherry_span topic, wherry_span payload, wherry_span headers)
 {
 	return add(s, topic, payload, headers, add_headers_retained);
+}
+
+static void add_length(struct buffer *b, uint64_t length)
+{
+	for (int shift = 56; shift >= 0; shift -= 8)
+		buffer_byte(b, (uint8_t)(length >> shift));
+}
+
+bool segment_add_frame(struct segment *s, bool marked, wherry_span topic, wherry_span payload, wherry_span body)
+{
+	struct buffer *b = &s->bytes;
+	size_t len = body.len > 0 ? body.len : topic.len + 1 + payload.len;
+	if (!buffer_reserve(b, FRAME_HEAD + len)) {
+		b->failed = false;
+		return false;
+	}
+	if (marked)
+		buffer_byte(b, FRAME_MARK);
+	add_length(b, len);
+	if (body.len > 0) {
+		buffer_append(b, body.ptr, body.len);
+	} else {
+		buffer_append(b, topic.ptr, topic.len);
+		buffer_byte(b, 0);
+		buffer_append(b, payload.ptr, payload.len);
+	}
+	s->end[s->count++] = (uint32_t)b->len;
+	return true;
 }
 
 wherry_span segment_topic(const struct segment *s, uint32_t message)

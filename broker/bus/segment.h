@@ -1,5 +1,5 @@
-// Messages one after another as they go over the wire, [topic, payload, headers] each: encoded once, shared by all whose
-// outboxes hold them.  Threads: one fills it, under the bus's lock; sealed, it is only read.
+// Messages one after another as they go over the wire: encoded once, shared by all whose outboxes hold them.  Threads: one
+// fills it, under the bus's lock; sealed, it is only read.
 
 #ifndef BUS_SEGMENT_H
 #define BUS_SEGMENT_H
@@ -19,10 +19,12 @@ struct segment {
 
 struct segment *segment_new(void); // NULL: no memory
 void segment_drop(struct segment *);
-// false: no memory, and it is as before.
+// [topic, payload, headers].  false: no memory, and it is as before.
 bool segment_add(struct segment *, wherry_span topic, wherry_span payload, wherry_span headers);
 // The same of a message that was kept: its headers say so, {"retained": true} among them.
 bool segment_add_retained(struct segment *, wherry_span topic, wherry_span payload, wherry_span headers);
+// A message of SP's: `body`; where that is empty, the topic, a zero byte, the payload.
+bool segment_add_frame(struct segment *, bool marked, wherry_span topic, wherry_span payload, wherry_span body);
 static inline bool segment_full(const struct segment *s)
 {
 	return s->count == SEGMENT_MESSAGES || s->bytes.len >= SEGMENT_BYTES;
@@ -35,6 +37,6 @@ static inline uint32_t segment_begin(const struct segment *s, uint32_t message)
 {
 	return message == 0 ? 0 : s->end[message - 1];
 }
-wherry_span segment_topic(const struct segment *, uint32_t message);
+wherry_span segment_topic(const struct segment *, uint32_t message); // of one that is no frame
 
 #endif

@@ -167,9 +167,9 @@ static struct target *target_find(struct bus *b, const struct set *s)
 
 static void target_free_if_idle(struct bus *b, struct target *t)
 {
-	if (t->plain.count > 0 || t->groups != NULL)
+	if (lane_members(t) > 0 || t->groups != NULL)
 		return;
-	feed_unlist(b, &t->feed);
+	feed_unlist(b, &t->values.feed);
 	if (t->filter_count > 1)
 		links_remove(&b->sets, &t->link);
 	b->targets--;
@@ -180,15 +180,11 @@ static void target_free_if_idle(struct bus *b, struct target *t)
 
 static bool join(struct subscription *s, const struct subscribe *wanted)
 {
-	struct target *t = s->target;
 	s->feed.only = s;
-	if (wanted->group.len > 0) {
-		s->group = group_join(t, s, wanted->group, wanted->sticky);
-		return s->group != NULL;
-	}
-	if (t->feed.listed) // what is in its open segment was published before
-		feed_empty(&t->feed);
-	return members_add(&t->plain, s);
+	if (wanted->group.len == 0)
+		return lane_join(s->target, s, wanted->encoding);
+	s->group = group_join(s->target, s, wanted->group, wanted->sticky);
+	return s->group != NULL;
 }
 
 static uint64_t bound(int64_t wanted, int64_t preset, int64_t most)
@@ -349,7 +345,7 @@ static void unsubscribe(struct bus *b, struct subscription *s)
 {
 	struct outbox *o = s->outbox;
 	struct target *t = s->target;
-	struct feed *f = s->group != NULL ? &s->feed : &t->feed;
+	struct feed *f = s->group != NULL ? &s->feed : &s->lane->feed;
 	unlist(o, s);
 	if (f->listed)
 		feed_empty(f);
@@ -358,7 +354,7 @@ static void unsubscribe(struct bus *b, struct subscription *s)
 	if (s->group != NULL)
 		group_leave(t, s);
 	else
-		members_remove(&t->plain, s);
+		lane_leave(b, s);
 	target_free_if_idle(b, t);
 	mem_free(s);
 }

@@ -160,14 +160,17 @@ static void print_sections(void)
 {
 	roff_section("SECTIONS");
 	roff_item("listen \"URL\" { insecure mode tls_cert tls_key tap max_messages max_bytes payload queue ns }");
-	roff_text("One more listener: tcp://HOST:PORT, ipc:///PATH or tls+tcp://HOST:PORT. Changes with a restart. "
-		  "insecure (false): it may be plain on an address that other machines reach. mode (0660): of the file of "
-		  "an ipc socket. tls_cert, tls_key: PEM files.");
-	roff_text("For sockets that know nothing of requests. SUB gets what the filter tap matches (\">\": every topic but "
-		  "the broker's own), of which at most max_messages and max_bytes wait for each (those of any subscription); "
-		  "the oldest ones are dropped. payload (bin): what a PUB socket sends behind the topic is bytes, or one "
-		  "msgpack value. queue, in the namespace ns: PUSH sockets push into it and PULL sockets pop from it; without "
-		  "it they are turned away.");
+	roff_text(
+	    "One more listener: tcp://HOST:PORT, ipc:///PATH or tls+tcp://HOST:PORT. Changes with a restart. "
+	    "insecure (false): it may be plain on an address that other machines reach. mode (0660): of the file of "
+	    "an ipc socket. tls_cert, tls_key: PEM files.");
+	roff_text(
+	    "For sockets that know nothing of requests. SUB gets what the filter tap matches (\">\": every topic but "
+	    "the broker's own), of which at most max_messages and max_bytes wait for each (those of any subscription); "
+	    "the oldest ones are dropped. payload (bin): what a PUB socket sends behind the topic is bytes, or one "
+	    "msgpack value. queue, in the namespace ns: PUSH sockets push into it and PULL sockets pop from it; "
+	    "without "
+	    "it they are turned away.");
 	roff_item("module \"NAME\" { OPTION = VALUE ... }");
 	roff_text("Loads the module, by name or by path, and sets its options. A reload loads those that are new.");
 	roff_item("namespace \"NAME\" { }");

@@ -121,8 +121,10 @@ static void print_listeners(const wherry_config *c)
 {
 	printf(
 	    "\n\n# Where to listen.  Listeners change with a restart.  Without any: " DEFAULT_TCP " and a socket of\n"
-	    "# the user's own.  insecure: a plain listener that other machines reach; mode: of the socket's file; tap: the\n"
-	    "# topics that SUB sockets get; payload: what PUB sockets send (bin or msgpack); queue: for PUSH and PULL sockets.\n\n"
+	    "# the user's own.  insecure: a plain listener that other machines reach; mode: of the socket's file; tap: "
+	    "the\n"
+	    "# topics that SUB sockets get; payload: what PUB sockets send (bin or msgpack); queue: for PUSH and PULL "
+	    "sockets.\n\n"
 	    "#listen \"" DEFAULT_TCP "\" { }\n"
 	    "#listen \"ipc:///run/wherry/wherry.sock\" { mode = 0660 }\n"
 	    "#listen \"tls+tcp://0.0.0.0:1974\" { tls_cert = \"cert.pem\" tls_key = \"key.pem\" insecure = true }\n"

@@ -133,3 +133,13 @@ void emits_finish(struct router *r, struct worker *w, uint64_t gate, bool publis
 	store_want_flush(r->config.store, gate);
 	emits_release(r, store_durable_lsn(r->config.store), store_failed(r->config.store));
 }
+
+// --- a PUB client's -----------------------------------------------------------------------------------------------------
+
+void router_message(struct router *r, wherry_span topic, wherry_span payload, wherry_span body)
+{
+	if (r->config.bus != NULL)
+		bus_publish_plain(r->config.bus, topic, payload, body);
+	if (r->config.hooks.publish != NULL)
+		r->config.hooks.publish(r->config.hooks.arg, topic, payload, (wherry_span){0});
+}

@@ -95,6 +95,8 @@ enum frame_result router_turn_frame(struct router_turn *, wherry_span header, wh
 // Something that takes time was done between two frames: none of them is charged with it.
 void router_turn_pause(struct router_turn *);
 void router_turn_end(struct router_turn *);
+// A message of a PUB client, who sent `body`: to subscriptions and listeners.  A topic without fault; payload: one value.
+void router_message(struct router *, wherry_span topic, wherry_span payload, wherry_span body);
 // What was published is on its way.  After the answers of a turn have left: who publishes need not wait for all to be sent.
 void router_flush(struct router *);
 

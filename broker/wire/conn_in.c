@@ -17,7 +17,7 @@ static struct server *server_of(const struct conn *c)
 
 // --- handshake ------------------------------------------------------------------------------------------------------
 
-static void complain(struct conn *c, const char *what)
+void conn_complain(struct conn *c, const char *what)
 {
 	char remote[64];
 	stream_remote(c->stream, remote, sizeof(remote));
@@ -26,7 +26,7 @@ static void complain(struct conn *c, const char *what)
 
 static int turn_away(struct conn *c, const char *what)
 {
-	complain(c, what);
+	conn_complain(c, what);
 	SERVER_COUNT(server_of(c), handshakes_failed, 1);
 	return WHERRY_EARG;
 }
@@ -70,7 +70,10 @@ static int greet(struct conn *c, struct workspace *ws)
 	sp_hello_write(hello, sp_counterpart(c->form.peer));
 	buffer_append(&ws->answers, hello, sizeof(hello));
 	open_session(c);
-	return WHERRY_OK;
+	if (c->peer->begin == NULL)
+		return WHERRY_OK;
+	conn_send(c, &ws->answers); // before anybody else has something for it
+	return c->peer->begin(c) ? WHERRY_OK : WHERRY_EARG;
 }
 
 // --- all frames that have come --------------------------------------------------------------------------------------
@@ -94,7 +97,7 @@ static int refuse_oversize(struct conn *c, const struct sp_frame *frame, struct 
 	SERVER_COUNT(server_of(c), oversize, 1);
 	if (c->peer->oversize != NULL)
 		return c->peer->oversize(c, frame, ws);
-	complain(c, "it sent a message longer than max_frame");
+	conn_complain(c, "it sent a message longer than max_frame");
 	return WHERRY_EARG;
 }
 

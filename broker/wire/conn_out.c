@@ -103,20 +103,29 @@ static enum to_send take_pending(struct conn *c)
 	return next;
 }
 
-// As much as one send takes, as one frame.  There may be more: it is asked again until there is nothing.
-static void take_deliveries(struct conn *c)
+// As much as one send takes, as one frame.
+uint32_t duplex_next(struct conn *c, struct buffer *out)
 {
 	size_t most = (size_t)limit_of(&c->server->config.limits->send_bytes);
-	size_t begin = sp_frame_open(&c->form, (wherry_span){0}, &c->sending);
+	size_t begin = sp_frame_open(&c->form, (wherry_span){0}, out);
 	struct outbox_taken taken =
-	    outbox_take(session_outbox_opened(&c->session), OUTBOX_PUSHED, UINT32_MAX, most, &c->sending);
+	    outbox_take(session_outbox_opened(&c->session), OUTBOX_PUSHED, UINT32_MAX, most, out);
 	if (taken.deliveries == 0) {
-		c->sending.len = begin;
-		return;
+		out->len = begin;
+		return 0;
 	}
-	sp_frame_seal(&c->form, begin, &c->sending);
+	sp_frame_seal(&c->form, begin, out);
+	return 1;
+}
+
+// There may be more: it is asked again until there is nothing.
+static void take_deliveries(struct conn *c)
+{
+	uint32_t frames = c->peer->next(c, &c->sending);
+	if (frames == 0)
+		return;
 	atomic_fetch_add(&c->outbox, c->sending.len);
-	SERVER_COUNT(c->server, frames_out, 1);
+	SERVER_COUNT(c->server, frames_out, frames);
 	pthread_mutex_lock(&c->lock);
 	c->has_deliveries = true;
 	pthread_mutex_unlock(&c->lock);

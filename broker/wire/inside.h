@@ -37,6 +37,7 @@ struct workspace {
 	struct workspace *next;
 	uint8_t *room;         // INBOX_BUSY bytes; NULL: a connection has taken it over
 	struct buffer answers; // whole frames
+	struct buffer request; // what is asked, or published, in a client's name
 	unsigned frames, frames_out;
 	size_t bytes_in;
 	uint64_t began_ns;       // the connection's turn
@@ -63,17 +64,24 @@ enum turn {
 enum input_state { INPUT_TURN, INPUT_POSTED, INPUT_PAUSED };
 
 // What one kind of client socket is served.  Its functions are called by whoever has the turn.
-struct peer {
+struct peer_kind {
 	uint16_t protocol;
 	const struct session_ops *ops;
 	bool duplex;
-	const char *(*refuses)(const struct conn *); // before it is greeted: why it is turned away, or NULL.  NULL: never
+	const char *(*refuses)(
+	    const struct conn *);     // before it is greeted: why it is turned away, or NULL.  NULL: never
+	bool (*begin)(struct conn *); // it is greeted; false: the connection ends
 	// One whole frame.  OK; else the connection ends.
 	int (*take)(struct conn *, const struct sp_frame *, struct workspace *);
-	void (*look_ahead)(struct conn *, const struct sp_frame *, struct workspace *); // what `take` is given next, or NULL
-	int (*oversize)(struct conn *, const struct sp_frame *, struct workspace *); // NULL: nobody would read an answer
-	bool (*chokes)(struct conn *);      // no more frames now; NULL: never
+	void (*look_ahead)(
+	    struct conn *, const struct sp_frame *, struct workspace *); // what `take` is given next, or NULL
+	int (*oversize)(
+	    struct conn *, const struct sp_frame *, struct workspace *); // NULL: nobody would read an answer
+	bool (*chokes)(struct conn *);                                   // no more frames now; NULL: never
 	bool (*waits)(const struct conn *); // the same, under the lock: until somebody wakes it
+	// The sender's: when all has left and has_deliveries was set, frames that are next.  Answers how many; it is asked
+	// until there are none.
+	uint32_t (*next)(struct conn *, struct buffer *out);
 };
 
 struct conn {
@@ -82,7 +90,7 @@ struct conn {
 	const struct listen_options *options; // of the endpoint, which outlives it
 	struct stream *stream;
 	atomic_uint refs;
-	const struct peer *peer; // NULL: it has not said what it is
+	const struct peer_kind *peer; // NULL: it has not said what it is
 	struct sp_form form;
 
 	// The turn's.
@@ -151,7 +159,7 @@ struct server {
 	struct hot hot;
 	struct {
 		atomic_uint_fast64_t accepted, closed, refused, handshakes_failed, frames_in, frames_out, bytes_in,
-		    bytes_out, resent, oversize, idle_closed, stalled_closed, accept_errors;
+		    bytes_out, resent, oversize, idle_closed, stalled_closed, accept_errors, published, publish_dropped;
 	} count;
 };
 
@@ -186,6 +194,7 @@ bool conn_is_quiet(struct conn *); // nothing runs for it, nothing is to be sent
 int conn_goodbye(struct conn *);
 
 // conn_in.c
+void conn_complain(struct conn *, const char *what);
 void conn_received(void *conn, int status, size_t count);
 void conn_arm(struct conn *); // gives the turn up: posts a receive
 // The hot poller's turn, given up after `patience` looks in vain; false: it has given it up.
@@ -193,7 +202,7 @@ bool conn_poll(struct conn *, struct workspace *, unsigned patience);
 void conn_unpoll(struct conn *); // gives that turn up
 
 // peers.c
-const struct peer *peer_of(uint16_t protocol); // NULL: it is not served
+const struct peer_kind *peer_of(uint16_t protocol); // NULL: it is not served
 
 // requests.c
 struct router_turn *conn_router_turn(struct conn *, struct workspace *); // begun at first
@@ -208,9 +217,13 @@ int requests_oversize(struct conn *, const struct sp_frame *, struct workspace *
 
 // plain.c
 int pub_take(struct conn *, const struct sp_frame *, struct workspace *);
+bool sub_begin(struct conn *);
+uint32_t sub_next(struct conn *, struct buffer *out);
+int mute_take(struct conn *, const struct sp_frame *, struct workspace *); // of those that never send
 
 // conn_out.c
 extern const struct session_ops conn_ops, conn_fetching_ops; // pushed to; REQ: fetches
+uint32_t duplex_next(struct conn *, struct buffer *out);     // deliveries, as one frame
 void conn_sent(void *conn, int status, size_t count);
 void conn_send(struct conn *, struct buffer *frames); // the turn's answers: empties it
 int conn_push(struct conn *, wherry_span header, wherry_span body, bool refusable);

@@ -1,8 +1,8 @@
-// The kinds of client sockets, and what each is served: struct peer.
+// The kinds of client sockets, and what each is served: struct peer_kind.
 
 #include "wire/inside.h"
 
-static const struct peer peers[] = {
+static const struct peer_kind peers[] = {
     {.protocol = SP_REQ,
 	.ops = &conn_fetching_ops,
 	.take = req_take,
@@ -15,17 +15,20 @@ static const struct peer peers[] = {
 	.duplex = true,
 	.take = duplex_take,
 	.look_ahead = requests_look_ahead,
-	.oversize = requests_oversize},
+	.oversize = requests_oversize,
+	.next = duplex_next},
     {.protocol = SP_PAIR0,
 	.ops = &conn_ops,
 	.duplex = true,
 	.take = duplex_take,
 	.look_ahead = requests_look_ahead,
-	.oversize = requests_oversize},
+	.oversize = requests_oversize,
+	.next = duplex_next},
     {.protocol = SP_PUB, .ops = &conn_fetching_ops, .take = pub_take},
+    {.protocol = SP_SUB, .ops = &conn_ops, .begin = sub_begin, .take = mute_take, .next = sub_next},
 };
 
-const struct peer *peer_of(uint16_t protocol)
+const struct peer_kind *peer_of(uint16_t protocol)
 {
 	for (size_t i = 0; i < sizeof(peers) / sizeof(peers[0]); i++)
 		if (peers[i].protocol == protocol)

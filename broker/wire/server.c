@@ -28,6 +28,7 @@ struct workspace *workspace_take(struct server *server)
 static void workspace_free(struct workspace *ws)
 {
 	buffer_free(&ws->answers);
+	buffer_free(&ws->request);
 	mem_free(ws->room);
 	mem_free(ws);
 }
@@ -35,6 +36,7 @@ static void workspace_free(struct workspace *ws)
 void workspace_give(struct server *server, struct workspace *ws)
 {
 	buffer_trim(&ws->answers, ANSWERS_KEPT);
+	buffer_trim(&ws->request, ANSWERS_KEPT);
 	pthread_mutex_lock(&server->spare_lock);
 	bool keep = server->spare_count < SPARES_MOST;
 	if (keep) {
@@ -319,5 +321,7 @@ void server_read_stats(const struct server *server, struct server_stats *out)
 	READ(idle_closed);
 	READ(stalled_closed);
 	READ(accept_errors);
+	READ(published);
+	READ(publish_dropped);
 #undef READ
 }

@@ -43,13 +43,14 @@ struct listen_options {
 	int ipc_mode;                             // 0660
 
 	// For sockets that know topics or a pipeline, and nothing of requests.
-	const char *tap;                // the filter of what SUB clients get; NULL: ">"
+	const char *tap;                 // the filter of what SUB clients get; NULL: ">"
 	int64_t max_messages, max_bytes; // that wait for one of them; 0: the broker's own
-	bool payload_msgpack;           // what a PUB client sends behind the topic is one value; else it is bytes
-	const char *queue, *ns;         // of PUSH and PULL clients; queue NULL: they are turned away; ns NULL: the default one
+	bool payload_msgpack;            // what a PUB client sends behind the topic is one value; else it is bytes
+	const char *queue, *ns; // of PUSH and PULL clients; queue NULL: they are turned away; ns NULL: the default one
 };
-bool listen_options_copy(struct listen_options *to, const struct listen_options *from); // false: no memory, nothing kept
-void listen_options_free(struct listen_options *);                                      // what a copy holds
+bool listen_options_copy(
+    struct listen_options *to, const struct listen_options *from); // false: no memory, nothing kept
+void listen_options_free(struct listen_options *);                 // what a copy holds
 bool listen_options_equal(const struct listen_options *, const struct listen_options *);
 
 struct server_config {
@@ -76,6 +77,7 @@ void server_close(struct server *); // ends all connections and waits for them
 struct server_stats {
 	uint64_t connections, accepted, closed, refused, handshakes_failed, frames_in, frames_out, bytes_in, bytes_out,
 	    resent, oversize, idle_closed, stalled_closed, accept_errors;
+	uint64_t published, publish_dropped; // of PUB clients; dropped: no topic, or no payload
 };
 void server_read_stats(const struct server *, struct server_stats *);
 

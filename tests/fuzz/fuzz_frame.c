@@ -380,7 +380,7 @@ static struct server *make_server(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct server *server;
-	static const uint16_t protocols[] = {SP_REQ, SP_PAIR1, SP_PAIR0};
+	static const uint16_t protocols[] = {SP_REQ, SP_PAIR1, SP_PAIR0, SP_PUB, SP_SUB};
 	if (server == NULL)
 		server = make_server();
 	if (size < 3)

@@ -49,7 +49,8 @@ void harness_open(struct harness *h, bool with_sink)
 		.key_bytes = 4096,
 		.answer_bytes = 1 << 20,
 		.parked_per_session = 100,
-		.park_ms = 50000}};
+		.park_ms = 50000},
+	    .bus_limits = {100, 100, 1000, 1 << 20, 100000, 64 << 20, 1000, 1 << 20}};
 	h->sink = with_sink ? test_sink_new() : NULL;
 	struct store_config config = {.clock = &clock_system,
 	    .sink = with_sink ? test_sink_face(h->sink) : NULL,
@@ -58,11 +59,12 @@ void harness_open(struct harness *h, bool with_sink)
 	    .arg = h};
 	assert_int_equal(timers_open(&h->timers, &clock_system), WHERRY_OK);
 	assert_int_equal(store_open(&h->store, &config), WHERRY_OK);
+	assert_int_equal(bus_open(&h->bus, &h->bus_limits), WHERRY_OK);
 	if (with_sink)
 		test_sink_attach(h->sink, h->store);
 	assert_int_equal(store_type(h->store, "t.thing", &h->type), WHERRY_OK);
 	struct router_config router = {
-	    h->store, h->timers, &h->log, &clock_system, &h->limits, {on_ended, on_publish, h}, NULL};
+	    h->store, h->timers, &h->log, &clock_system, &h->limits, {on_ended, on_publish, h}, h->bus};
 	assert_int_equal(router_open(&h->router, &router), WHERRY_OK);
 	h->owner = (struct command_owner){"t", h, &h->type, 1, NULL};
 	router_publish(h->router, harness_table(h, &h->owner));
@@ -77,6 +79,7 @@ void harness_close(struct harness *h)
 	assert_int_equal(stats.waiting_flush, 0);
 	router_close(h->router);
 	h->router = NULL;
+	bus_close(h->bus);
 	if (h->sink != NULL)
 		test_sink_check_replay(h->sink, h->store);
 	store_close(h->store);

@@ -35,9 +35,11 @@
 struct harness {
 	struct store *store;
 	struct timers *timers;
+	struct bus *bus;
 	struct router *router;
 	struct logger log;
 	struct router_limits limits;
+	struct bus_limits bus_limits;
 	struct test_sink *sink; // NULL: no log
 	struct command_owner owner;
 	uint32_t type;

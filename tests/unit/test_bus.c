@@ -144,6 +144,50 @@ static void a_group_gets_each_message_once(void **state)
 	bus_close(b);
 }
 
+static void expect_frames(struct ear *e, const char *wanted, size_t len)
+{
+	struct buffer out = {0};
+	outbox_take(e->outbox, OUTBOX_FRAMES, UINT32_MAX, SIZE_MAX / 2, &out);
+	assert_int_equal(out.len, len);
+	assert_memory_equal(out.data, wanted, len);
+	buffer_free(&out);
+}
+#define EXPECT_FRAMES(ear, text) expect_frames(ear, text, sizeof(text) - 1)
+
+static void frames_are_encoded_beside_values(void **state)
+{
+	(void)state;
+	struct bus *b = ear_bus();
+	struct ear values, frames, marked;
+	ear_open(b, &values);
+	ear_open(b, &frames);
+	ear_open(b, &marked);
+	listen_to(&values, "a.*");
+	wherry_span filter = span_text("a.*");
+	struct subscribe wanted = {.filters = &filter, .filter_count = 1, .encoding = ENCODED_FRAMES};
+	listen_with(&frames, &wanted);
+	wanted.encoding = ENCODED_MARKED_FRAMES;
+	listen_with(&marked, &wanted);
+	assert_int_equal(bus_publish(b, span_text("a.b"), span_text("\x07"), (wherry_span){0}), 3);
+	static const char body[] = "a.b\0\xff\xfe";
+	bus_publish_plain(b, span_text("a.b"), span_text("\x08"), span_of(body, sizeof(body) - 1));
+	bus_flush(b);
+	EXPECT_FRAMES(&frames, "\0\0\0\0\0\0\0\x05"
+			       "a.b\0\x07"
+			       "\0\0\0\0\0\0\0\x06"
+			       "a.b\0\xff\xfe");
+	EXPECT_FRAMES(&marked, "\1\0\0\0\0\0\0\0\x05"
+			       "a.b\0\x07"
+			       "\1\0\0\0\0\0\0\0\x06"
+			       "a.b\0\xff\xfe");
+	assert_string_equal(take_all(&values), "1:1+0 a.b=7 a.b=8; ");
+	outbox_close(frames.outbox);
+	assert_int_equal(bus_publish(b, span_text("a.b"), span_text("\x07"), (wherry_span){0}), 2);
+	outbox_close(values.outbox);
+	outbox_close(marked.outbox);
+	bus_close(b);
+}
+
 static void takes_are_bounded(void **state)
 {
 	(void)state;
@@ -455,6 +499,7 @@ int main(void)
 	    cmocka_unit_test(a_new_subscription_gets_nothing_old),
 	    cmocka_unit_test(policies_say_what_was_lost),
 	    cmocka_unit_test(a_group_gets_each_message_once),
+	    cmocka_unit_test(frames_are_encoded_beside_values),
 	    cmocka_unit_test(takes_are_bounded),
 	    cmocka_unit_test(one_message_for_all_filters_of_a_subscription),
 	    cmocka_unit_test(bounds_of_filters),

@@ -125,6 +125,33 @@ static void a_file_sets_everything(void **state)
 	wherry_config_free(c);
 }
 
+static void a_listener_says_what_plain_sockets_get(void **state)
+{
+	(void)state;
+	wherry_config *c = fresh();
+	assert_int_equal(
+	    parse(c, "listen \"tcp://127.0.0.1:1\" { tap = \"sensors.>\" max_messages = 10 max_bytes = 2KiB\n"
+		     "  payload = msgpack queue = \"jobs\" ns = \"orders\" }\n"
+		     "listen \"tcp://127.0.0.1:2\" { payload = bin }\n"),
+	    WHERRY_OK);
+	const struct listen_options *o = &c->listeners[0].options;
+	assert_string_equal(o->tap, "sensors.>");
+	assert_int_equal(o->max_messages, 10);
+	assert_int_equal(o->max_bytes, 2048);
+	assert_true(o->payload_msgpack);
+	assert_string_equal(o->queue, "jobs");
+	assert_string_equal(o->ns, "orders");
+	wherry_config *copy = config_copy(c);
+	assert_true(listen_options_equal(o, &copy->listeners[0].options));
+	assert_false(listen_options_equal(o, &copy->listeners[1].options));
+	wherry_config_free(copy);
+	assert_null(c->listeners[1].options.tap);
+	assert_null(c->listeners[1].options.queue);
+	assert_int_equal(c->listeners[1].options.max_messages, 0);
+	assert_false(c->listeners[1].options.payload_msgpack);
+	wherry_config_free(c);
+}
+
 static void later_sets_win(void **state)
 {
 	(void)state;
@@ -174,6 +201,12 @@ static void wrong_values_come_with_their_line(void **state)
 	    {"listen \"nonsense\" { }", "wherry.conf:1: \"nonsense\" is no URL to listen on"},
 	    {"listen \"tcp://[::1]:1\" { insecure = perhaps }", "wherry.conf:1: insecure: "},
 	    {"listen \"ipc:///a\" {\n mode = 999 }", "wherry.conf:2: mode: \"999\" is no file mode"},
+	    {"listen \"tcp://[::1]:1\" { tap = \"a..b\" }",
+		"wherry.conf:1: tap: \"a..b\" is no filter of topics: it has an"},
+	    {"listen \"tcp://[::1]:1\" { max_messages = 0 }", "wherry.conf:1: max_messages: "},
+	    {"listen \"tcp://[::1]:1\" { payload = json }", "wherry.conf:1: payload: \"json\" is none of bin, msgpack"},
+	    {"listen \"tcp://[::1]:1\" { queue = \"\" }", "wherry.conf:1: queue: a queue's name is not empty"},
+	    {"listen \"tcp://[::1]:1\" { ns = \"a\" }", "wherry.conf:1: ns: it is the namespace of a listener's queue"},
 	    {"namespace \"a b\" { }", "wherry.conf:1: \"a b\" can't name a namespace"},
 	    {"namespace \"a\" { }\nnamespace \"a\" { }", "wherry.conf:2: found duplicate title 'a'"},
 	    {"module \"\" { }", "wherry.conf:1: a module is named by"},
@@ -366,6 +399,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(presets_are_the_documented_ones),
 	    cmocka_unit_test(a_file_sets_everything),
+	    cmocka_unit_test(a_listener_says_what_plain_sockets_get),
 	    cmocka_unit_test(later_sets_win),
 	    cmocka_unit_test(an_empty_file_changes_nothing),
 	    cmocka_unit_test(unknown_names_come_with_line_and_suggestion),

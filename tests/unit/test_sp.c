@@ -13,6 +13,8 @@
 #include "wire/resend.h"
 #include "wire/sp.h"
 
+enum { SURVEYOR = 0x62 };
+
 static const struct sp_form REQ = {SP_REQ, false}, PAIR1 = {SP_PAIR1, false}, PAIR0 = {SP_PAIR0, false},
 			    IPC_REQ = {SP_REQ, true};
 
@@ -39,7 +41,11 @@ static void hello_names_a_protocol(void **state)
 	assert_int_equal(sp_counterpart(SP_REQ), SP_REP);
 	assert_int_equal(sp_counterpart(SP_PAIR0), SP_PAIR0);
 	assert_int_equal(sp_counterpart(SP_PAIR1), SP_PAIR1);
-	assert_int_equal(sp_counterpart(0x21), 0);
+	assert_int_equal(sp_counterpart(SP_PUB), SP_SUB);
+	assert_int_equal(sp_counterpart(SP_SUB), SP_PUB);
+	assert_int_equal(sp_counterpart(SP_PUSH), SP_PULL);
+	assert_int_equal(sp_counterpart(SP_PULL), SP_PUSH);
+	assert_int_equal(sp_counterpart(SURVEYOR), 0);
 }
 
 static void a_frame_is_read_in_place(void **state)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { PAIR0 = 0x10, PAIR1 = 0x11, SUB = 0x21, REQ = 0x30, REP = 0x31 };
+enum { PAIR0 = 0x10, PAIR1 = 0x11, REQ = 0x30, REP = 0x31, SURVEYOR = 0x62 };
 
 static void every_socket_is_served(void **state)
 {
@@ -267,7 +267,7 @@ static void what_is_no_counterpart_is_closed(void **state)
 	struct wired *w = *state;
 	struct sp_client c;
 	for (int u = WIRED_TCP; u <= WIRED_IPC; u++) {
-		assert_int_equal(sp_open(&c, w->url[u], SUB), -1);
+		assert_int_equal(sp_open(&c, w->url[u], SURVEYOR), -1);
 		sp_disconnect(&c);
 		assert_true(sp_connect(&c, w->url[u]));
 		sp_write(&c, "GET / HTTP/1.1\r\n\r\n", 18);

@@ -64,32 +64,19 @@ static int32_t run_hello(void *self, wherry_call *call)
 	return rows_end_map(&map, call->reply);
 }
 
-struct finding {
-	uint64_t id;
-	char client[sizeof(((struct session *)0)->client)];
-};
-
-// Under the router's session lock, which guards the text.
-static void find_client(void *arg, const struct session *s)
-{
-	struct finding *f = arg;
-	if (s->id == f->id)
-		memcpy(f->client, s->client, sizeof(f->client));
-}
-
 static int32_t run_info(void *self, wherry_call *call)
 {
 	const wherry_broker *b = self;
 	struct session *s = session_of(call);
 	if (s == NULL)
 		return no_session(call);
-	struct finding found = {.id = s->id};
-	session_each(b->router, find_client, &found);
+	char client[sizeof(s->client)] = "";
+	session_client(b->router, s->id, client);
 	struct rows map;
 	rows_begin(&map);
 	rows_number(&map, "session", s->id);
 	rows_text(&map, "remote", s->remote);
-	rows_text(&map, "client", found.client);
+	rows_text(&map, "client", client);
 	rows_text(&map, "ns", store_ns_name(b->store, atomic_load(&s->ns)));
 	rows_bool(&map, "duplex", s->duplex);
 	rows_int(&map, "since_ms", s->since_ms);

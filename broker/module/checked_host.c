@@ -183,6 +183,15 @@ static int32_t stop_timer(wherry_owner *o, uint64_t timer)
 	return checked_owner(o, "host->timer_stop", false) ? plain.timer_stop(o, timer) : WHERRY_EARG;
 }
 
+static int32_t session_client_of(wherry_owner *o, uint64_t session, void *buffer, size_t room, size_t *len)
+{
+	if (!checked_owner(o, "host->session_client", false) ||
+	    !is_there(o, len, "host->session_client", ": len is NULL") ||
+	    (room > 0 && !is_there(o, buffer, "host->session_client", ": the buffer is NULL")))
+		return WHERRY_EARG;
+	return plain.session_client(o, session, buffer, room, len);
+}
+
 static const void *extension(wherry_owner *o, const char *id)
 {
 	if (!checked_owner(o, "host->extension", false) || !is_there(o, id, "host->extension", ": the id is NULL"))
@@ -212,4 +221,5 @@ void checked_fill(wherry_host *host)
 	host->timer_start = start_timer;
 	host->timer_stop = stop_timer;
 	host->extension = extension;
+	host->session_client = session_client_of;
 }

@@ -347,6 +347,12 @@ static uint64_t count_keys(wherry_call *call)
 	return k != NULL ? call_keys.count(&k->real->face) : 0;
 }
 
+static wherry_span ns(wherry_call *call)
+{
+	struct watched *k = watched_of(call, "keys->ns");
+	return k != NULL ? call_keys.ns(&k->real->face) : (wherry_span){NULL, 0};
+}
+
 const wherry_keys checked_keys = {
     .size = sizeof(wherry_keys),
     .open = open_key,
@@ -370,4 +376,5 @@ const wherry_keys checked_keys = {
     .scan = scan,
     .count = count_keys,
     .need_own = need_own,
+    .ns = ns,
 };

@@ -1,6 +1,8 @@
 // The host table of the ABI: what the broker offers to modules.  Each function answers for its owner; the owners of
 // unloaded modules are dead, and are answered ESHUTDOWN, NULL or nothing.
 
+#include <string.h>
+
 #include "base/hash.h"
 #include "base/mem.h"
 #include "module/instance.h"
@@ -67,6 +69,18 @@ static int32_t host_timer_stop(wherry_owner *o, uint64_t timer)
 	return owner_timer_stop(o, timer);
 }
 
+static int32_t host_session_client(wherry_owner *o, uint64_t session, void *buffer, size_t room, size_t *len)
+{
+	char client[sizeof(((struct session *)0)->client)];
+	if (atomic_load(&o->dead) || !session_client(o->modules->config.router, session, client))
+		return WHERRY_ESTALE;
+	*len = strlen(client);
+	if (*len > room)
+		return WHERRY_ELIMIT;
+	memcpy(buffer, client, *len);
+	return WHERRY_OK;
+}
+
 // The broker offers no interface by id yet.
 static const void *host_extension(wherry_owner *o, const char *id)
 {
@@ -100,5 +114,6 @@ void host_fill(wherry_host *host, const char *version)
 	    .timer_start = host_timer_start,
 	    .timer_stop = host_timer_stop,
 	    .extension = host_extension,
+	    .session_client = host_session_client,
 	};
 }

@@ -365,6 +365,12 @@ static uint64_t keys_count(wherry_call *face)
 	return holds ? store_keys(store, c->ns) : store_live_keys(store, c->ns, face->now_ms);
 }
 
+static wherry_span keys_ns(wherry_call *face)
+{
+	struct call *c = call_of(face);
+	return span_text(store_ns_name(c->router->config.store, c->ns));
+}
+
 int32_t call_emit(wherry_call *face, wherry_span topic, wherry_span payload, wherry_span headers)
 {
 	struct call *c = call_of(face);
@@ -406,4 +412,5 @@ const wherry_keys call_keys = {
     .scan = keys_scan,
     .count = keys_count,
     .need_own = keys_need_own,
+    .ns = keys_ns,
 };

@@ -134,6 +134,19 @@ void session_each(struct router *r, void (*each)(void *arg, const struct session
 	pthread_mutex_unlock(&r->session_lock);
 }
 
+bool session_client(struct router *r, uint64_t id, char client[static 64])
+{
+	_Static_assert(sizeof(((struct session *)0)->client) == 64, "the caller's room");
+	pthread_mutex_lock(&r->session_lock);
+	const struct session *s = *bucket(r, id);
+	while (s != NULL && s->id != id)
+		s = s->next;
+	if (s != NULL)
+		memcpy(client, s->client, sizeof(s->client));
+	pthread_mutex_unlock(&r->session_lock);
+	return s != NULL;
+}
+
 void session_hello(struct router *r, struct session *s, wherry_span client)
 {
 	size_t len = client.len < sizeof(s->client) - 1 ? client.len : sizeof(s->client) - 1;

@@ -74,6 +74,7 @@ static inline bool session_is_busy(struct session *s)
 }
 struct session *session_find(struct router *, uint64_t id);                // held; NULL
 void session_hello(struct router *, struct session *, wherry_span client); // what the client calls itself
+bool session_client(struct router *, uint64_t id, char client[static 64]); // false: there is no such session
 void session_each(struct router *, void (*each)(void *arg, const struct session *), void *arg); // under the lock
 
 #endif

@@ -294,6 +294,8 @@ typedef struct wherry_keys {
 	// Like need(), but of the module's own namespace, "$" and its name, which no client can name, list or scan.  It comes
 	// into being when it is first needed.
 	int32_t (*need_own)(wherry_call *, wherry_span key, uint32_t mode, uint32_t *arg);
+	// The name of the request's namespace, as the option "ns" of a request takes it.
+	wherry_span (*ns)(wherry_call *);
 } wherry_keys;
 
 // [grows] Writes one msgpack value after another.  An array or map is followed by its elements.  [keys]
@@ -449,6 +451,9 @@ typedef struct wherry_host {
 	    uint64_t *timer);                                     // [any]
 	int32_t (*timer_stop)(wherry_owner *, uint64_t timer);    // [any] ESTALE: it is over
 	const void *(*extension)(wherry_owner *, const char *id); // [any] NULL: has none
+	// What the session calls itself, for people, without a zero at its end; it may be empty.  *len is what it needs; ELIMIT
+	// if it is more than `room`; ESTALE: no such session any more.
+	int32_t (*session_client)(wherry_owner *, uint64_t session, void *buffer, size_t room, size_t *len); // [any]
 } wherry_host;
 
 // Interfaces by id; the number rises when an interface changes in any way, and both may be served:

@@ -12,9 +12,12 @@ static int32_t refuse(const struct lock *l, wherry_call *call)
 static int32_t grant(
     const struct lock *l, wherry_call *call, const struct held *held, uint32_t permits, int64_t deadline_ms)
 {
-	struct holder h = {.deadline_ms = deadline_ms, .since_ms = call->now_ms, .session = call->session};
+	bool bound = lock_flag(&call->args[ACQUIRE_SESSION]);
+	struct holder h = {
+	    .deadline_ms = deadline_ms, .since_ms = call->now_ms, .session = call->session, .bound = bound};
 	int32_t status;
-	if ((status = lock_settle(l, call, ACQUIRE_NAME, held)) ||
+	if ((bound && (status = lock_bind(l, call, ACQUIRE_NAME))) ||
+	    (status = lock_settle(l, call, ACQUIRE_NAME, held)) ||
 	    (status = lock_add(l, call, ACQUIRE_NAME, permits, &h)))
 		return status;
 	l->write->revision(call->reply);

@@ -1,8 +1,6 @@
-// What a holder does with what it has, and what time does to it: release, extend, expire.
+// What a holder does with what it has: release, extend.
 
 #include "lock.h"
-
-enum { EXPIRE_AT_ONCE = 64 };
 
 static int32_t stale(const struct lock *l, wherry_call *call, uint64_t token)
 {
@@ -39,7 +37,9 @@ int32_t lock_release(void *self, wherry_call *call)
 	struct holder mine;
 	int32_t status;
 	if ((status = find_mine(l, call, RELEASE_PERMITS, &held, &mine)) ||
-	    (status = lock_drop(l, call, NAME, mine.token)) || (status = lock_freed(l, call, NAME, 1)))
+	    (status = lock_drop(l, call, NAME, mine.token)) ||
+	    (mine.bound && (status = lock_unbind(l, call, NAME, mine.session))) ||
+	    (status = lock_freed(l, call, NAME, 1)))
 		return status;
 	l->write->boolean(call->reply, 1);
 	lock_count(l, METRIC_RELEASED, 1);
@@ -62,44 +62,4 @@ int32_t lock_extend(void *self, wherry_call *call)
 	l->write->boolean(call->reply, 1);
 	lock_count(l, METRIC_EXTENDED, 1);
 	return WHERRY_OK;
-}
-
-// What a look at all holders finds: some whose time has run out, and when the next one's will.
-struct due {
-	uint64_t token[EXPIRE_AT_ONCE];
-	uint32_t count;
-	int64_t next_ms;
-};
-
-static int32_t look(const struct lock *l, wherry_call *call, const struct held *held, struct due *due)
-{
-	struct holders walk;
-	struct holder h;
-	*due = (struct due){.next_ms = INT64_MAX};
-	int32_t status = lock_holders(l, call, NAME, held, &walk);
-	while (status == WHERRY_OK && (status = lock_next(&walk, &h)) == WHERRY_OK) {
-		if (h.deadline_ms <= call->now_ms && due->count < EXPIRE_AT_ONCE)
-			due->token[due->count++] = h.token;
-		else if (h.deadline_ms < due->next_ms)
-			due->next_ms = h.deadline_ms; // in the past if they are too many: it runs again
-	}
-	return status == WHERRY_ENOKEY ? WHERRY_OK : status;
-}
-
-int32_t lock_expire(void *self, wherry_call *call)
-{
-	const struct lock *l = self;
-	struct held held;
-	struct due due;
-	int32_t status;
-	if ((status = lock_open(l, call, NAME, &held)) || !held.permits ||
-	    (status = lock_settle(l, call, NAME, &held)) || (status = look(l, call, &held, &due)))
-		return status;
-	for (uint32_t i = 0; i < due.count; i++)
-		if ((status = lock_drop(l, call, NAME, due.token[i])))
-			return status;
-	if (due.count < held.key.records && (status = l->keys->set_alarm(call, NAME, due.next_ms)))
-		return status;
-	lock_count(l, METRIC_EXPIRED, due.count);
-	return lock_freed(l, call, NAME, due.count);
 }

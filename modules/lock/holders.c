@@ -9,7 +9,7 @@ enum {
 	NEWEST = 0xff, // no token begins so: a revision is far below 2^56 * 255
 	NEWEST_BYTES = 1 + 8,
 	HEAD_BYTES = 4,
-	HOLDER_BYTES = 3 * 8,
+	HOLDER_BYTES = 3 * 8 + 1,
 };
 
 static void put_be(uint8_t *at, uint64_t number, unsigned bytes)
@@ -45,6 +45,7 @@ static wherry_span encode(uint8_t room[static HOLDER_BYTES], const struct holder
 	put_be(room, (uint64_t)h->deadline_ms, 8);
 	put_be(room + 8, (uint64_t)h->since_ms, 8);
 	put_be(room + 16, h->session, 8);
+	room[24] = h->bound;
 	return (wherry_span){room, HOLDER_BYTES};
 }
 
@@ -54,6 +55,7 @@ static void decode(wherry_span value, struct holder *h)
 	h->deadline_ms = (int64_t)take_be(at, 8);
 	h->since_ms = (int64_t)take_be(at + 8, 8);
 	h->session = take_be(at + 16, 8);
+	h->bound = at[24];
 }
 
 static uint64_t token_of(wherry_span subkey, uint64_t revision)

@@ -20,6 +20,7 @@ static const wherry_arg acquire_args[] = {
     [ACQUIRE_WAIT_MS] = OPTION(WHERRY_INT, "wait_ms", "wait at most so long for it; 0, the default: not at all"),
     [ACQUIRE_PERMITS] = OPTION(WHERRY_INT, "permits",
 	"how many may hold it at once, 1 without it; ECONFLICT if it is held with another number"),
+    [ACQUIRE_SESSION] = OPTION(WHERRY_BOOL, "session", "true: it ends with this session, if it is held until then"),
 };
 
 static const wherry_arg release_args[] = {
@@ -33,6 +34,13 @@ static const wherry_arg extend_args[] = {
     [EXTEND_TOKEN] = TOKEN,
     [EXTEND_TTL_MS] = OPTION(WHERRY_INT, "ttl_ms", "held so many milliseconds from now; lock.ttl without it"),
     [EXTEND_PERMITS] = SAME_PERMITS,
+};
+
+static const wherry_arg ended_args[] = {ARG(WHERRY_INT | WHERRY_UINT, 0, "session", "its id")};
+
+static const wherry_arg let_go_args[] = {
+    [LET_GO_NAME] = KEY(WRITE, "the lock"),
+    [LET_GO_SESSION] = ARG(WHERRY_INT | WHERRY_UINT, 0, "session", "its id"),
 };
 
 static const wherry_arg expire_args[] = {KEY(WRITE, "the lock")};
@@ -79,6 +87,12 @@ static const wherry_command commands[] = {
     {COMMAND("lock.expire", "lock", WHERRY_CMD_WRITES | WHERRY_CMD_INTERNAL, lock_expire,
 	 "Ends what has run out of time; those who wait longest have it."),
 	ARGS(expire_args)},
+    {COMMAND("lock.ended", "lock", WHERRY_CMD_WRITES | WHERRY_CMD_INTERNAL, lock_ended,
+	 "Lets go of every lock that ends with a session."),
+	ARGS(ended_args)},
+    {COMMAND("lock.let_go", "lock", WHERRY_CMD_WRITES | WHERRY_CMD_INTERNAL, lock_let_go,
+	 "Ends what a session that is over holds of a lock; those who wait longest have it."),
+	ARGS(let_go_args)},
 };
 
 static const wherry_type types[] = {
@@ -87,6 +101,10 @@ static const wherry_type types[] = {
 	.name = "lock.lock",
 	.help = "a lock or semaphore while it is held",
 	.alarm = "lock.expire"},
+    [LOCK_SESSION] = {.size = sizeof(wherry_type),
+	.version = 1,
+	.name = "lock.session",
+	.help = "which locks end with a session"},
 };
 
 enum { OPTION_TTL, OPTION_MAX_TTL, OPTION_MAX_WAIT, OPTION_MAX_PERMITS };
@@ -119,6 +137,7 @@ static const wherry_metric metrics[] = {
     [METRIC_RELEASED] = COUNTER("released", "holds given back"),
     [METRIC_EXTENDED] = COUNTER("extended", "holds extended"),
     [METRIC_EXPIRED] = COUNTER("expired", "holds that ran out of time"),
+    [METRIC_ENDED] = COUNTER("ended", "holds that ended with their session"),
     [METRIC_STALE] = COUNTER("stale", "requests with a token that held nothing any more"),
 };
 
@@ -166,6 +185,7 @@ static const wherry_module module = {
     .load = load,
     .unload = unload,
     .option_changed = option_changed,
+    .session_ended = lock_session_ended,
 };
 
 const wherry_module *wherry_module_query(uint32_t host_abi)

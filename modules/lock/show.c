@@ -2,18 +2,35 @@
 
 #include "lock.h"
 
+enum { CLIENT_MOST = 256 };
+
 static void text(const struct lock *l, wherry_call *call, const char *name)
 {
 	l->write->cstring(call->reply, name);
 }
 
+// Nil: the session is over.
+static void show_client(const struct lock *l, wherry_call *call, uint64_t session)
+{
+	char client[CLIENT_MOST];
+	size_t len;
+	if (l->host->session_client(l->owner, session, client, sizeof client, &len) == WHERRY_OK)
+		l->write->text(call->reply, (wherry_span){client, len});
+	else
+		l->write->nil(call->reply);
+}
+
 static void show_holder(const struct lock *l, wherry_call *call, const struct holder *h)
 {
-	l->write->map(call->reply, 4);
+	l->write->map(call->reply, 6);
 	text(l, call, "token");
 	l->write->uinteger(call->reply, h->token);
 	text(l, call, "session");
 	l->write->uinteger(call->reply, h->session);
+	text(l, call, "client");
+	show_client(l, call, h->session);
+	text(l, call, "bound");
+	l->write->boolean(call->reply, h->bound);
 	text(l, call, "held_ms");
 	l->write->integer(call->reply, call->now_ms - h->since_ms);
 	text(l, call, "left_ms");

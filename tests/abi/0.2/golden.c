@@ -146,7 +146,7 @@ MEMBER(wherry_key, bytes, 80, 8, uint64_t)
 SIZE(wherry_cursor, 64, 8)
 MEMBER(wherry_cursor, opaque, 0, 64, uint64_t[8])
 
-SIZE(wherry_keys, 176, 8)
+SIZE(wherry_keys, 184, 8)
 MEMBER(wherry_keys, size, 0, 4, uint32_t)
 MEMBER(wherry_keys, reserved0, 4, 4, uint32_t)
 MEMBER(wherry_keys, open, 8, 8, int32_t (*)(wherry_call *, uint32_t arg, uint32_t type, wherry_key *out))
@@ -170,6 +170,7 @@ MEMBER(wherry_keys, park, 144, 8, int32_t (*)(wherry_call *, int64_t timeout_ms,
 MEMBER(wherry_keys, scan, 152, 8, uint64_t (*)(wherry_call *, uint64_t cursor, uint32_t count, uint32_t type, int32_t (*each)(void *arg, const wherry_key *), void *arg))
 MEMBER(wherry_keys, count, 160, 8, uint64_t (*)(wherry_call *))
 MEMBER(wherry_keys, need_own, 168, 8, int32_t (*)(wherry_call *, wherry_span key, uint32_t mode, uint32_t *arg))
+MEMBER(wherry_keys, ns, 176, 8, wherry_span (*)(wherry_call *))
 
 SIZE(wherry_write, 112, 8)
 MEMBER(wherry_write, size, 0, 4, uint32_t)
@@ -261,7 +262,7 @@ MEMBER(wherry_bus, each_subscription, 96, 8, int32_t (*)(wherry_call *, int32_t 
 MEMBER(wherry_bus, each_topic, 104, 8, int32_t (*)( wherry_call *, wherry_span match, int32_t (*each)(void *arg, const wherry_topic *), void *arg))
 MEMBER(wherry_bus, each_retained, 112, 8, int32_t (*)( wherry_call *, wherry_span filter, int32_t (*each)(void *arg, const wherry_message *), void *arg))
 
-SIZE(wherry_host, 168, 8)
+SIZE(wherry_host, 176, 8)
 MEMBER(wherry_host, size, 0, 4, uint32_t)
 MEMBER(wherry_host, abi, 4, 4, uint32_t)
 MEMBER(wherry_host, version, 8, 8, const char *)
@@ -284,6 +285,7 @@ MEMBER(wherry_host, wake, 136, 8, int32_t (*)(wherry_owner *, uint64_t ticket))
 MEMBER(wherry_host, timer_start, 144, 8, int32_t (*)(wherry_owner *, int64_t delay_ms, int64_t period_ms, wherry_span request, uint64_t *timer))
 MEMBER(wherry_host, timer_stop, 152, 8, int32_t (*)(wherry_owner *, uint64_t timer))
 MEMBER(wherry_host, extension, 160, 8, const void *(*)(wherry_owner *, const char *id))
+MEMBER(wherry_host, session_client, 168, 8, int32_t (*)(wherry_owner *, uint64_t session, void *buffer, size_t room, size_t *len))
 
 VALUE(WHERRY_ABI_MAJOR, 0)
 VALUE(WHERRY_ABI_MINOR, 2)

@@ -78,6 +78,13 @@ static void on_durable(void *arg, uint64_t lsn, bool failed)
 		router_durable(b->router, lsn, failed);
 }
 
+static void on_changed(void *arg, const struct store_change *change)
+{
+	wherry_broker *b = arg;
+	if (b->router != NULL)
+		router_changed(b->router, change);
+}
+
 static void on_next_due(void *arg, int64_t unix_ms)
 {
 	wherry_broker *b = arg;
@@ -110,8 +117,16 @@ static const char *on_module_option(void *arg, const char *module, const char *n
 static int open_store(struct opening *o)
 {
 	wherry_broker *b = o->b;
-	struct store_config config = {.clock = &b->clock, .durable = on_durable, .next_due = on_next_due, .arg = b};
-	int status = timers_open(&b->timers, &b->clock);
+	int status = bus_open(&b->bus, &b->bus_limits);
+	if (status != WHERRY_OK)
+		return fail(o, status, "the bus can't be opened: %s", status_text(status));
+	struct store_config config = {.clock = &b->clock,
+	    .durable = on_durable,
+	    .next_due = on_next_due,
+	    .changed = on_changed,
+	    .watched = bus_watched(b->bus),
+	    .arg = b};
+	status = timers_open(&b->timers, &b->clock);
 	if (status == WHERRY_OK)
 		status = store_open(&b->store, &config);
 	if (status != WHERRY_OK)
@@ -131,9 +146,6 @@ static int open_store(struct opening *o)
 static int open_router(struct opening *o)
 {
 	wherry_broker *b = o->b;
-	int status = bus_open(&b->bus, &b->bus_limits);
-	if (status != WHERRY_OK)
-		return fail(o, status, "the bus can't be opened: %s", status_text(status));
 	struct router_config config = {.store = b->store,
 	    .timers = b->timers,
 	    .log = &b->log,
@@ -141,7 +153,7 @@ static int open_router(struct opening *o)
 	    .limits = &b->router_limits,
 	    .hooks = {on_session_ended, on_publish, b},
 	    .bus = b->bus};
-	status = router_open(&b->router, &config);
+	int status = router_open(&b->router, &config);
 	if (status == WHERRY_OK)
 		status = control_open(&b->control);
 	return status == WHERRY_OK ? status : fail(o, status, "the router can't be opened: %s", status_text(status));
@@ -361,10 +373,10 @@ static void close_parts(wherry_broker *b)
 		control_close(b->control);
 	if (b->router != NULL)
 		router_close(b->router);
-	if (b->bus != NULL)
-		bus_close(b->bus);
 	if (b->store != NULL)
 		store_close(b->store);
+	if (b->bus != NULL)
+		bus_close(b->bus);
 	if (b->timers != NULL)
 		timers_close(b->timers);
 }

@@ -33,6 +33,7 @@ void bus_close(struct bus *b)
 	}
 	filters_close(&b->filters);
 	links_free(&b->sets);
+	links_free(&b->watched_keys);
 	retained_close(&b->retained);
 	pthread_mutex_destroy(&b->lock);
 	mem_free(b);
@@ -85,6 +86,12 @@ void feed_unlist(struct bus *b, struct feed *f)
 }
 
 // --- publishing ---------------------------------------------------------------------------------------------------------
+
+void bus_note_work(struct bus *b)
+{
+	bool has = b->feeds != NULL || b->marked != NULL;
+	atomic_store_explicit(&b->has_work, has, memory_order_relaxed);
+}
 
 struct publishing {
 	struct bus *bus;
@@ -178,8 +185,7 @@ static int publish(struct publishing *p)
 	b->look++;
 	if (b->targets > 0)
 		filters_match(&b->filters, m->topic, to_place, p);
-	if (b->feeds != NULL)
-		atomic_store_explicit(&b->has_work, true, memory_order_relaxed);
+	bus_note_work(b);
 	b->published++;
 	b->matched += p->matched;
 	return WHERRY_OK;

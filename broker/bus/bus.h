@@ -5,6 +5,7 @@
 //   bus.c         publishing
 //   retained.c    the last messages of topics
 //   segment.c     messages encoded once, for all who get them
+//   watch.c       what becomes of keys, for those who watch them
 //   outbox.c      what waits for one session: bounds, gaps, deliveries as they go over the wire
 //
 // A published message is encoded into the open segment of each target that it matches; bus_flush() hands the segments to
@@ -30,6 +31,8 @@ struct bus_limits {
 	_Atomic int64_t messages, bytes; // of a subscription that says nothing itself
 	_Atomic int64_t messages_most, bytes_most; // that it may ask for
 	_Atomic int64_t retained, retained_bytes;  // kept messages, of all together
+	_Atomic int64_t watched_keys;              // keys and patterns that a session watches
+	_Atomic int64_t watch_patterns;            // of all together: each costs a look at every change
 };
 
 enum { SUBSCRIBE_FILTERS = 256 }; // of one subscription, at most
@@ -71,6 +74,28 @@ void outbox_close(struct outbox *); // its subscriptions end; gone() says when n
 // EARG with a static sentence in *why; ELIMIT likewise; ENOMEM.
 int bus_subscribe(struct outbox *, const struct subscribe *, uint64_t *id, const char **why);
 bool bus_unsubscribe(struct outbox *, uint64_t id); // false: it has none of that id
+
+// What becomes of keys: pushed as "watch", one event each, in the order in which they are told.
+enum { WATCH_PATTERN_MOST = 256 };
+struct watch {
+	uint32_t ns, key_count, pattern_count;
+	const wherry_span *keys, *patterns; // canonical keys; globs over str and bin keys
+	enum overflow overflow;             // not OVERFLOW_CONFLATE
+	int64_t messages, bytes;
+};
+struct key_event {
+	const char *event;
+	uint32_t ns;
+	wherry_span key, value; // encoded; value empty: nil
+	uint64_t revision;
+};
+int bus_watch(struct outbox *, const struct watch *, uint64_t *id, const char **why); // EARG, ELIMIT, ENOMEM
+bool bus_unwatch(struct outbox *, uint64_t id);
+void bus_tell(struct bus *, const struct key_event *);
+void bus_tell_one(struct outbox *, uint64_t watch, const struct key_event *); // one that is gone is passed over
+// How many keys and patterns are watched, and filters are on "$key": while it is 0, nobody wants to be told.
+const atomic_uint *bus_watched(const struct bus *);
+bool bus_has_key_filters(const struct bus *);
 
 // A message whose topic has no fault.  ENORESP: fewer than `require` would get it, so nobody does; ENOMEM: it can't be
 // retained, and nobody gets it.  *receivers is how many subscriptions it goes to, a group counting as one.

@@ -17,6 +17,7 @@
 #include "bus/segment.h"
 
 struct subscription;
+struct watch_point;
 
 struct feed {
 	struct segment *open; // NULL: nothing yet
@@ -74,6 +75,10 @@ struct subscription {
 	enum overflow overflow;
 	uint64_t max_messages, max_bytes;
 	struct subscription *next; // of the outbox
+	bool watches;              // keys: it has no target but points
+	uint32_t point_count;
+	struct watch_point **points;
+	uint64_t told; // the last event that it was told
 
 	// Under outbox.lock.
 	struct entry *first, *last; // its entries, oldest first
@@ -98,7 +103,7 @@ struct outbox {
 	const struct outbox_ops *ops;
 	void *peer;
 	struct subscription *subscriptions; // bus.lock and outbox.lock to change
-	uint32_t subscription_count;
+	uint32_t subscription_count, point_count;
 	atomic_uint refs;
 	pthread_mutex_t lock;
 	struct entry *first, *last;
@@ -121,12 +126,25 @@ struct bus {
 	struct outbox *marked; // to be told at the end of a flush
 	atomic_bool has_work;  // of these
 	uint64_t subscriptions, targets, wildcards, published, matched;
+	struct links watched_keys;
+	struct watch_point *patterns;
+	uint64_t pattern_count, told;     // told: events so far
+	atomic_uint watched, key_filters; // watched: points that watches stand at, and key_filters
 	atomic_uint_fast64_t delivered, dropped, forgotten;
 };
 
 // bus.c, under bus.lock
 void feed_empty(struct feed *); // hands its messages out
 void feed_unlist(struct bus *, struct feed *);
+void bus_note_work(struct bus *); // there may be something to flush
+
+// subscribe.c, under bus.lock
+struct subscription *subscription_new(
+    struct outbox *, enum overflow, int64_t messages, int64_t bytes); // NULL: no memory
+void subscription_list(struct outbox *, struct subscription *);
+
+// watch.c, under bus.lock
+void watch_leave(struct bus *, struct subscription *);
 
 // lane.c, under bus.lock
 bool lane_join(struct target *, struct subscription *, enum encoding); // false: no memory

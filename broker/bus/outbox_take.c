@@ -4,6 +4,8 @@
 #include "bus/inside.h"
 #include "codec/pack.h"
 
+enum { LOST_BYTES = 9 };
+
 struct taking {
 	struct outbox *outbox;
 	enum outbox_form form;
@@ -24,7 +26,7 @@ struct run {
 static bool goes_on(const struct entry *e)
 {
 	const struct entry *next = e->next;
-	return next != NULL && next->subscription == e->subscription && next->lost == 0 &&
+	return next != NULL && next->subscription == e->subscription && !e->subscription->watches && next->lost == 0 &&
 	       next->seq == e->seq + (e->to - e->from);
 }
 
@@ -51,8 +53,10 @@ static struct run measure(const struct taking *t)
 	}
 }
 
+// A watch's event is a delivery of its own: its entries have one message each.
 static void pack_head(struct taking *t, const struct entry *e, uint32_t count)
 {
+	const struct subscription *s = e->subscription;
 	wherry_out *pack = &t->pack;
 	if (t->form == OUTBOX_FRAMES)
 		return;
@@ -62,9 +66,11 @@ static void pack_head(struct taking *t, const struct entry *e, uint32_t count)
 	} else {
 		pack_array(pack, 2);
 	}
-	pack_cstring(pack, "messages");
-	pack_array(pack, 4);
-	pack_uint(pack, e->subscription->id);
+	pack_cstring(pack, s->watches ? "watch" : "messages");
+	pack_array(pack, s->watches ? 6 : 4);
+	pack_uint(pack, s->id);
+	if (s->watches)
+		return;
 	pack_uint(pack, e->seq);
 	pack_uint(pack, e->lost);
 	pack_array(pack, count);
@@ -94,9 +100,11 @@ static bool take_one(struct taking *t)
 	struct run r = measure(t);
 	if (r.count == 0)
 		return false;
+	bool watches = e->subscription->watches;
+	uint64_t lost = e->lost;
 	size_t begin = t->out->len;
 	pack_head(t, e, r.count);
-	if (!buffer_reserve(t->out, r.bytes)) {
+	if (!buffer_reserve(t->out, r.bytes + LOST_BYTES)) {
 		t->out->len = begin;
 		return false;
 	}
@@ -109,6 +117,8 @@ static bool take_one(struct taking *t)
 		left -= some;
 		consume(t, e, some);
 	}
+	if (watches)
+		pack_uint(&t->pack, lost);
 	return true;
 }
 
@@ -162,6 +172,8 @@ void outbox_each(struct outbox *o, int32_t (*each)(void *arg, const wherry_subsc
 	bool over = false;
 	pthread_mutex_lock(&o->lock);
 	for (const struct subscription *s = o->subscriptions; s != NULL && !over; s = s->next) {
+		if (s->watches)
+			continue;
 		wherry_subscription view = view_of(s);
 		over = each(arg, &view) != 0;
 	}

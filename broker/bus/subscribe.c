@@ -60,6 +60,17 @@ static void leaf_list(struct leaf *l)
 		l->next->prev = l;
 }
 
+// Filters on the broker's topics of keys: somebody wants to be told of changes.  Wrapping is how an unsigned counter goes
+// down.
+static void count_key_filter(struct bus *b, wherry_span filter, int delta)
+{
+	static const char prefix[] = "$key.";
+	if (filter.len < sizeof(prefix) || memcmp(filter.ptr, prefix, sizeof(prefix) - 1) != 0)
+		return;
+	atomic_fetch_add_explicit(&b->key_filters, (unsigned)delta, memory_order_relaxed);
+	atomic_fetch_add_explicit(&b->watched, (unsigned)delta, memory_order_relaxed);
+}
+
 static int leaf_hang(struct bus *b, struct target *t, uint32_t i, const char **why)
 {
 	struct leaf *l = &t->leaf[i];
@@ -78,6 +89,8 @@ static int leaf_hang(struct bus *b, struct target *t, uint32_t i, const char **w
 	l->target = t;
 	leaf_list(l);
 	b->wildcards += first && wild;
+	if (first)
+		count_key_filter(b, t->filters[i], 1);
 	return WHERRY_OK;
 }
 
@@ -92,6 +105,7 @@ static void leaf_unhang(struct bus *b, struct target *t, uint32_t i)
 		return;
 	filters_forget(&b->filters, l->place);
 	b->wildcards -= filter_is_wild(t->filters[i]);
+	count_key_filter(b, t->filters[i], -1);
 }
 
 static struct target *target_new(const struct set *s)
@@ -193,7 +207,7 @@ static uint64_t bound(int64_t wanted, int64_t preset, int64_t most)
 	return (uint64_t)(chosen < most ? chosen : most);
 }
 
-static struct subscription *subscription_new(struct outbox *o, const struct subscribe *wanted)
+struct subscription *subscription_new(struct outbox *o, enum overflow overflow, int64_t messages, int64_t bytes)
 {
 	const struct bus_limits *l = o->bus->limits;
 	struct subscription *s = mem_zalloc(sizeof(*s));
@@ -201,14 +215,14 @@ static struct subscription *subscription_new(struct outbox *o, const struct subs
 		return NULL;
 	*s = (struct subscription){.id = ++o->bus->next_id,
 	    .outbox = o,
-	    .overflow = wanted->overflow,
-	    .max_messages = bound(wanted->messages, l->messages, l->messages_most),
-	    .max_bytes = bound(wanted->bytes, l->bytes, l->bytes_most),
+	    .overflow = overflow,
+	    .max_messages = bound(messages, l->messages, l->messages_most),
+	    .max_bytes = bound(bytes, l->bytes, l->bytes_most),
 	    .next_seq = 1};
 	return s;
 }
 
-static void list(struct outbox *o, struct subscription *s)
+void subscription_list(struct outbox *o, struct subscription *s)
 {
 	pthread_mutex_lock(&o->lock);
 	s->next = o->subscriptions;
@@ -242,7 +256,7 @@ static int subscribe(struct outbox *o, const struct subscribe *wanted, const str
 	int status = t != NULL ? WHERRY_OK : target_make(b, set, &t, why);
 	if (status != WHERRY_OK)
 		return status;
-	struct subscription *s = subscription_new(o, wanted);
+	struct subscription *s = subscription_new(o, wanted->overflow, wanted->messages, wanted->bytes);
 	if (s != NULL)
 		s->target = t;
 	if (s == NULL || !join(s, wanted)) {
@@ -250,7 +264,7 @@ static int subscribe(struct outbox *o, const struct subscribe *wanted, const str
 		target_free_if_idle(b, t);
 		return WHERRY_ENOMEM;
 	}
-	list(o, s);
+	subscription_list(o, s);
 	*out = s;
 	return WHERRY_OK;
 }
@@ -340,35 +354,52 @@ int bus_subscribe(struct outbox *o, const struct subscribe *wanted, uint64_t *id
 	return status;
 }
 
-// What waits for it is forgotten: nobody asks for it any more.
-static void unsubscribe(struct bus *b, struct subscription *s)
+static void leave_target(struct bus *b, struct subscription *s)
 {
-	struct outbox *o = s->outbox;
 	struct target *t = s->target;
 	struct feed *f = s->group != NULL ? &s->feed : &s->lane->feed;
-	unlist(o, s);
 	if (f->listed)
 		feed_empty(f);
-	outbox_forget(s);
 	feed_unlist(b, &s->feed);
 	if (s->group != NULL)
 		group_leave(t, s);
 	else
 		lane_leave(b, s);
 	target_free_if_idle(b, t);
+}
+
+// What waits for it is forgotten: nobody asks for it any more.
+static void unsubscribe(struct bus *b, struct subscription *s)
+{
+	unlist(s->outbox, s);
+	if (s->watches)
+		watch_leave(b, s);
+	else
+		leave_target(b, s);
+	outbox_forget(s);
 	mem_free(s);
 }
 
-bool bus_unsubscribe(struct outbox *o, uint64_t id)
+static bool end_one(struct outbox *o, uint64_t id, bool watches)
 {
 	pthread_mutex_lock(&o->bus->lock);
 	struct subscription *s = o->subscriptions;
-	while (s != NULL && s->id != id)
+	while (s != NULL && !(s->id == id && s->watches == watches))
 		s = s->next;
 	if (s != NULL)
 		unsubscribe(o->bus, s);
 	pthread_mutex_unlock(&o->bus->lock);
 	return s != NULL;
+}
+
+bool bus_unsubscribe(struct outbox *o, uint64_t id)
+{
+	return end_one(o, id, false);
+}
+
+bool bus_unwatch(struct outbox *o, uint64_t id)
+{
+	return end_one(o, id, true);
 }
 
 void outbox_close(struct outbox *o)

@@ -129,6 +129,30 @@ static int32_t each_retained(
 	return host_bus.each_retained(&k->real->face, filter, each, arg);
 }
 
+static int32_t watch(wherry_call *call, const wherry_watch *w, uint64_t *id)
+{
+	ENTER("watch");
+	if (w == NULL || id == NULL)
+		return wrong_for("watch", id == NULL ? "id is NULL" : "what is wanted is NULL");
+	if (size_is_odd(w->size, sizeof(*w)))
+		return wrong_for("watch", "wherry_watch.size: set it to sizeof");
+	if ((w->keys == NULL && w->key_count > 0) || (w->patterns == NULL && w->pattern_count > 0))
+		return wrong_for("watch", "keys or patterns are NULL, but their count is not 0");
+	return host_bus.watch(&k->real->face, w, id);
+}
+
+static int32_t unwatch(wherry_call *call, uint64_t id)
+{
+	ENTER("unwatch");
+	return host_bus.unwatch(&k->real->face, id);
+}
+
+static int32_t state(wherry_call *call, uint64_t session, uint64_t id, uint32_t arg)
+{
+	ENTER("state");
+	return host_bus.state(&k->real->face, session, id, arg);
+}
+
 // --- buffers ----------------------------------------------------------------------------------------------------------
 
 static void misuse_of_buffer(const wherry_buf *buf, const char *function, enum held_answer answer)
@@ -205,4 +229,7 @@ const wherry_bus checked_bus = {
     .each_subscription = each_subscription,
     .each_topic = each_topic,
     .each_retained = each_retained,
+    .watch = watch,
+    .unwatch = unwatch,
+    .state = state,
 };

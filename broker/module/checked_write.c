@@ -141,6 +141,24 @@ static int32_t read_canonical(const wherry_value *value, void *buffer, size_t ro
 	return host_read.canonical(value, buffer, room, len);
 }
 
+static const char *read_glob_fault(wherry_span pattern)
+{
+	return host_read.glob_fault(pattern);
+}
+
+static int32_t is_glob(wherry_span text)
+{
+	return host_read.is_glob(text);
+}
+
+static int32_t read_glob(wherry_span pattern, wherry_span text)
+{
+	if (span_is_whole(pattern) && span_is_whole(text))
+		return host_read.glob(pattern, text);
+	misuse_here("read->glob: the ptr of %s is NULL", span_is_whole(pattern) ? "text" : "pattern");
+	return WHERRY_EARG;
+}
+
 const wherry_read checked_read = {
     .size = sizeof(wherry_read),
     .value = read_value,
@@ -148,4 +166,7 @@ const wherry_read checked_read = {
     .next = read_next,
     .equal = read_equal,
     .canonical = read_canonical,
+    .glob_fault = read_glob_fault,
+    .glob = read_glob,
+    .is_glob = is_glob,
 };

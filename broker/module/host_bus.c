@@ -138,4 +138,7 @@ const wherry_bus host_bus = {
     .each_subscription = call_each_subscription,
     .each_topic = call_each_topic,
     .each_retained = call_each_retained,
+    .watch = call_watch,
+    .unwatch = call_unwatch,
+    .state = call_state,
 };

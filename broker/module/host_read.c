@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/glob.h"
 #include "codec/key.h"
 #include "module/instance.h"
 
@@ -69,6 +70,19 @@ static int32_t read_canonical(const wherry_value *value, void *buffer, size_t ro
 	return status;
 }
 
+static int32_t read_glob(wherry_span pattern, wherry_span text)
+{
+	if (glob_fault(pattern) != NULL)
+		return WHERRY_EARG;
+	enum glob_answer answer = glob_match(pattern, text);
+	return answer == GLOB_COSTLY ? WHERRY_ELIMIT : answer == GLOB_YES;
+}
+
+static int32_t read_is_glob(wherry_span text)
+{
+	return glob_is_pattern(text);
+}
+
 const wherry_read host_read = {
     .size = sizeof(wherry_read),
     .value = read_value,
@@ -76,4 +90,7 @@ const wherry_read host_read = {
     .next = read_next,
     .equal = read_equal,
     .canonical = read_canonical,
+    .glob_fault = glob_fault,
+    .glob = read_glob,
+    .is_glob = read_is_glob,
 };

@@ -133,6 +133,7 @@ int module_types(struct modules *ms, struct module *m, struct why why)
 		if (status != WHERRY_OK)
 			return module_say(why, status, "module \"%s\": type \"%s\": %s", m->is.name, type->name,
 			    status == WHERRY_ELIMIT ? "the store has no room for more types" : "out of memory");
+		router_type_shows_head(ms->config.router, m->types[i], type->flags & WHERRY_TYPE_VALUE);
 	}
 	m->facing.types = m->types;
 	m->facing.type_count = m->is.type_count;

@@ -50,6 +50,9 @@ int32_t call_fail(wherry_call *, int32_t status, const char *text); // copies th
 int32_t call_failf(wherry_call *, int32_t status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int32_t call_emit(wherry_call *, wherry_span topic, wherry_span payload, wherry_span headers);
 int32_t call_send(wherry_call *, const wherry_message *, uint64_t *receivers);
+int32_t call_watch(wherry_call *, const wherry_watch *, uint64_t *id);
+int32_t call_unwatch(wherry_call *, uint64_t id);
+int32_t call_state(wherry_call *, uint64_t session, uint64_t watch, uint32_t arg);
 int32_t call_matches(wherry_call *, wherry_span topic, uint64_t *receivers);
 int32_t call_subscribe(wherry_call *, const wherry_subscribe *, uint64_t *id);
 int32_t call_unsubscribe(wherry_call *, uint64_t id);

@@ -7,40 +7,63 @@
 #include "base/mem.h"
 #include "run/inside.h"
 
-// --- a row of messages: three lengths (size_t), then topic, payload, headers; again and again ---------------------------
+// --- rows: struct emit, and what its parts have, again and again --------------------------------------------------------
 
-struct message {
-	wherry_span topic, payload, headers;
-};
-
-static const uint8_t *read_message(const uint8_t *at, struct message *m)
+bool emit_add(struct buffer *row, const struct emit *e)
 {
-	size_t lens[3];
-	memcpy(lens, at, sizeof(lens));
-	at += sizeof(lens);
-	m->topic = span_of(at, lens[0]);
-	m->payload = span_of(at + lens[0], lens[1]);
-	m->headers = span_of(at + lens[0] + lens[1], lens[2]);
-	return at + lens[0] + lens[1] + lens[2];
+	size_t before = row->len;
+	buffer_append(row, e, sizeof(*e));
+	for (int i = 0; i < 3; i++)
+		buffer_append(row, e->part[i].ptr, e->part[i].len);
+	if (row->failed)
+		row->len = before;
+	return !row->failed;
+}
+
+static const uint8_t *emit_read(const uint8_t *at, struct emit *e)
+{
+	memcpy(e, at, sizeof(*e));
+	at += sizeof(*e);
+	for (int i = 0; i < 3; i++) {
+		e->part[i].ptr = at;
+		at += e->part[i].len;
+	}
+	return at;
+}
+
+static void one_to_bus(struct router *r, const struct emit *e)
+{
+	switch (e->kind) {
+	case EMIT_MESSAGE:
+		bus_publish(r->config.bus, e->part[0], e->part[1], e->part[2]);
+		break;
+	case EMIT_CHANGE:
+		change_to_bus(r, e);
+		break;
+	case EMIT_STATE:
+		state_to_bus(r, e);
+		break;
+	}
 }
 
 static void to_bus(struct router *r, wherry_span row)
 {
 	const uint8_t *at = row.ptr, *end = at + row.len;
-	struct message m;
+	struct emit e;
 	while (r->config.bus != NULL && at < end) {
-		at = read_message(at, &m);
-		bus_publish(r->config.bus, m.topic, m.payload, m.headers);
+		at = emit_read(at, &e);
+		one_to_bus(r, &e);
 	}
 }
 
 static void to_listeners(struct router *r, wherry_span row)
 {
 	const uint8_t *at = row.ptr, *end = at + row.len;
-	struct message m;
+	struct emit e;
 	while (r->config.hooks.publish != NULL && at < end) {
-		at = read_message(at, &m);
-		r->config.hooks.publish(r->config.hooks.arg, m.topic, m.payload, m.headers);
+		at = emit_read(at, &e);
+		if (e.kind == EMIT_MESSAGE)
+			r->config.hooks.publish(r->config.hooks.arg, e.part[0], e.part[1], e.part[2]);
 	}
 }
 
@@ -59,15 +82,15 @@ static void insert(struct router *r, struct held_emit *e)
 		r->emits_last = e;
 }
 
-static void keep(struct router *r, const struct buffer *emits, uint64_t gate)
+static void keep(struct router *r, wherry_span row, uint64_t gate)
 {
-	struct held_emit *e = mem_alloc(sizeof(*e) + emits->len);
+	struct held_emit *e = mem_alloc(sizeof(*e) + row.len);
 	if (e == NULL) {
 		log_event(r->config.log, WHERRY_LOG_ERROR, "messages dropped", "reason", "out of memory", NULL);
 		return;
 	}
-	*e = (struct held_emit){NULL, gate, emits->len};
-	memcpy(e->bytes, emits->data, emits->len);
+	*e = (struct held_emit){NULL, gate, row.len};
+	memcpy(e->bytes, row.ptr, row.len);
 	pthread_mutex_lock(&r->held_lock);
 	insert(r, e);
 	atomic_fetch_add(&r->emit_count, 1);
@@ -113,15 +136,20 @@ void emits_release(struct router *r, uint64_t lsn, bool failed)
 // --- those of a commit --------------------------------------------------------------------------------------------------
 
 // What is held is before it, so it is held, too, until those are gone.
-bool emits_commit(struct router *r, struct worker *w, uint64_t gate)
+bool emit_row(struct router *r, wherry_span row, uint64_t gate)
 {
 	if (gate <= store_durable_lsn(r->config.store) && atomic_load(&r->emit_count) == 0) {
-		to_bus(r, buffer_span(&w->emits));
+		to_bus(r, row);
 		return true;
 	}
 	if (!store_failed(r->config.store))
-		keep(r, &w->emits, gate);
+		keep(r, row, gate);
 	return false;
+}
+
+bool emits_commit(struct router *r, struct worker *w, uint64_t gate)
+{
+	return emit_row(r, buffer_span(&w->emits), gate);
 }
 
 void emits_finish(struct router *r, struct worker *w, uint64_t gate, bool published)

@@ -270,6 +270,7 @@ struct router {
 	struct slow_log slow;
 	atomic_bool stirred; // a worker was taken since the watch last looked
 	struct timer watch;
+	atomic_bool shows_head[STORE_TYPES]; // by type: the head is one value, which watchers are told
 };
 
 // Only the worker's own thread adds, so it needs no locked instruction; anybody may read.
@@ -379,6 +380,22 @@ void exchange_done(
 void answers_release(struct router *, uint64_t lsn, bool failed); // the held ones that may go now
 
 // emit.c
+enum emit_kind {
+	EMIT_MESSAGE, // topic, payload, headers
+	EMIT_CHANGE,  // key, value
+	EMIT_STATE,   // the same, for one watch
+};
+struct emit {
+	enum emit_kind kind;
+	uint32_t ns, event; // EMIT_CHANGE: enum change_word
+	uint64_t revision, session, watch;
+	wherry_span part[3];
+};
+bool emit_add(struct buffer *row, const struct emit *); // false: no memory, and the row is as before
+// The row of a commit whose stripes are still held: true, if it is published.  Else it is kept until `gate` is durable.
+void change_to_bus(struct router *, const struct emit *); // changes.c
+void state_to_bus(struct router *, const struct emit *);
+bool emit_row(struct router *, wherry_span row, uint64_t gate);
 // Of a commit whose stripes are still held: true, if they are published.  Else, when what they tell of is durable.
 bool emits_commit(struct router *, struct worker *, uint64_t gate);
 void emits_finish(struct router *, struct worker *, uint64_t gate, bool published); // no stripe is held any more

@@ -377,16 +377,8 @@ int32_t call_emit(wherry_call *face, wherry_span topic, wherry_span payload, whe
 	const char *why = topic_fault(topic);
 	if (why != NULL)
 		return call_fail(face, WHERRY_EARG, why);
-	struct buffer *b = &c->worker->emits;
-	size_t before = b->len;
-	const wherry_span part[3] = {topic, payload, headers};
-	for (int i = 0; i < 3; i++)
-		buffer_append(b, &part[i].len, sizeof(part[i].len));
-	for (int i = 0; i < 3; i++)
-		buffer_append(b, part[i].ptr, part[i].len);
-	if (b->failed)
-		b->len = before; // a module may go on without it
-	return b->failed ? WHERRY_ENOMEM : WHERRY_OK;
+	struct emit emit = {.kind = EMIT_MESSAGE, .part = {topic, payload, headers}};
+	return emit_add(&c->worker->emits, &emit) ? WHERRY_OK : WHERRY_ENOMEM; // a module may go on without it
 }
 
 const wherry_keys call_keys = {

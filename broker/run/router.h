@@ -118,6 +118,10 @@ struct router_stats {
 };
 void router_read_stats(struct router *, struct router_stats *);
 
+// The store's callback (store_config.changed): tells whoever watches the key.
+void router_changed(struct router *, const struct store_change *);
+void router_type_shows_head(struct router *, uint32_t type, bool); // whether the heads of its keys are values
+
 struct store *router_store(struct router *);
 struct bus *router_bus(struct router *);
 const struct logger *router_log(struct router *);

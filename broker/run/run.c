@@ -137,6 +137,7 @@ int call_run(struct call *c)
 	if ((command->flags & WHERRY_CMD_GROWS) && store_memory_short(c->router->config.store))
 		return call_fail(
 		    &c->face, WHERRY_ELIMIT, "the memory limit is reached: delete keys, or raise max_memory");
+	txn_swaps(c->txn, c->command->flags & WHERRY_CMD_SWAPS);
 	atomic_store_explicit(&c->worker->running, command, memory_order_relaxed);
 	int status = command->run(command->owner->self, &c->face);
 	atomic_store_explicit(&c->worker->running, NULL, memory_order_relaxed);
@@ -257,7 +258,7 @@ static enum run_result finish(struct attempt *a, size_t from, int status)
 		as->out->len = from;
 	else
 		mark(as, request, from, a->gate);
-	if (as->worker->emits.len > 0) {
+	if (as->worker->emits.len > 0 || atomic_load_explicit(&as->router->emit_count, memory_order_relaxed) > 0) {
 		emits_finish(as->router, as->worker, a->gate, a->published);
 		a->done = 0;
 	}

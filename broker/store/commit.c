@@ -148,6 +148,8 @@ int txn_commit(struct txn *t, uint64_t *lsn)
 		txn_each_stripe(t, due_settle);
 		return status;
 	}
+	if (*lsn > 0)
+		changes_tell(t, *lsn);
 	undo_end(t); // first: undone operations refer to what finishing frees
 	if (finish_all(t, *lsn))
 		txn_each_stripe(t, due_settle);

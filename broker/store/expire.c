@@ -75,6 +75,8 @@ static void expire_stripe(struct expiry *x, uint32_t index)
 	int status = txn_commit(x->txn, &lsn);
 	due_settle(&x->store->stripes[index]);
 	txn_unlock(x->txn);
+	if (x->store->config.watched != NULL && atomic_load(x->store->config.watched) > 0)
+		store_want_flush(x->store, lsn); // who watches waits for it
 	if (status == WHERRY_OK)
 		atomic_fetch_add_explicit(&x->store->expired, removed, memory_order_relaxed);
 	else

@@ -3,6 +3,7 @@
 //   entry   one key's block                    txn      slots, locks, reading
 //   table   a namespace's keys of a stripe     change   what transactions do to keys
 //   due     a stripe's deadlines and alarms    txn_records, label   ... and to records
+//   changed a commit, for whoever watches
 //   stripe  lock, memory counter               undo     what was done, and back
 //   names   types and namespaces               commit   what was done, for good: LSN, sink, revisions
 //   store   open, close, LSNs, prefetch        expire, scan, digest, replay, check   by the whole
@@ -102,6 +103,7 @@ struct txn {
 	uint64_t stripes[STORE_STRIPES / 64];
 	bool locked;
 	bool logging;        // the redo unit is written
+	bool swaps;          // what is done now is a swap
 	uint64_t replay_lsn; // not 0: the commit gets this one, and no sink is told
 	struct buffer undo, redo;
 	size_t undo_last; // offset of the newest undo_op
@@ -165,6 +167,7 @@ struct undo_op {
 	uint8_t kind, type; // enum undo_kind; UNDO_HEAD: the old type
 	uint16_t ns;
 	uint16_t len;    // UNDO_HEAD: of the head.  of a record: of the subkey, which comes first
+	bool swapped;    // by a swap, for whoever watches
 	bool undone;     // taken back already; what it made is given up when the transaction ends
 	size_t size;     // of the whole operation
 	size_t prev;     // offset of the one before
@@ -189,6 +192,8 @@ static_assert(sizeof(struct undo_op) % _Alignof(max_align_t) == 0, "payloads are
 // Room comes first, so that what follows can't fail.
 bool undo_room(struct txn *, size_t payload);
 struct undo_op *undo_push(struct txn *, enum undo_kind, const struct slot *, struct entry *, size_t payload);
+
+void changes_tell(struct txn *, uint64_t lsn); // changed.c: of a commit, before its entries are given up
 
 void undo_end(struct txn *); // gives up what undone operations had made
 

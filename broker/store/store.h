@@ -14,6 +14,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,6 +29,17 @@ enum { STORE_KEY_BYTES = 65535, STORE_HEAD_BYTES = 0x7fffffff }; // the most: EL
 struct store;
 struct txn;
 
+enum store_event { STORE_PUT, STORE_DEL, STORE_EXPIRE };
+
+// What became of a key; lent.
+struct store_change {
+	enum store_event event;
+	bool swapped; // by a change that txn_swaps() announced
+	uint32_t ns, type;
+	uint64_t hash, revision;
+	wherry_span key, head; // head: of STORE_PUT
+};
+
 struct store_config {
 	const struct clock *clock;
 	const struct store_sink *sink;   // NULL: nothing survives, everything is "durable" at once
@@ -36,6 +48,10 @@ struct store_config {
 	void (*durable)(void *arg, uint64_t lsn, bool failed);
 	// The earliest deadline or alarm became `unix_ms` (earlier than before): wake the expirer.  Any thread, stripe held.
 	void (*next_due)(void *arg, int64_t unix_ms);
+	// Each key that a commit changed, once, in the order of the commits by key; its stripe is held.  While *watched is not
+	// 0.  Both may be NULL.
+	void (*changed)(void *arg, const struct store_change *);
+	const atomic_uint *watched;
 	void *arg;
 };
 
@@ -121,6 +137,7 @@ int txn_next(wherry_cursor *, wherry_span *subkey, wherry_span *value); // ESTAL
 size_t txn_mark(const struct txn *);
 void txn_rollback(struct txn *, size_t mark);
 size_t txn_changes(const struct txn *); // operations that are not undone
+void txn_swaps(struct txn *, bool); // whether what is done from now on is a swap (store_change.swapped)
 
 // Reserves with the sink, gives the LSN, appends, sets revisions.  *lsn 0: nothing was changed.  On failure (EIO,
 // EFULL, ENOMEM) everything is undone.  Then unlock.

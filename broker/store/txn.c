@@ -60,6 +60,7 @@ void txn_begin(struct txn *t, uint32_t ns, int64_t now_ms)
 	t->slot_count = 0;
 	t->logging = t->store->config.sink != NULL;
 	t->replay_lsn = 0;
+	t->swaps = false;
 	memset(t->stripes, 0, sizeof(t->stripes));
 }
 

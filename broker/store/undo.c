@@ -31,6 +31,7 @@ struct undo_op *undo_push(struct txn *t, enum undo_kind kind, const struct slot 
 	struct undo_op *op = undo_at(t, t->undo.len);
 	*op = (struct undo_op){.kind = (uint8_t)kind,
 	    .ns = (uint16_t)s->ns,
+	    .swapped = t->swaps,
 	    .size = op_size(payload),
 	    .prev = t->undo_last,
 	    .redo_len = t->redo.len,
@@ -190,6 +191,11 @@ void txn_rollback(struct txn *t, size_t mark)
 	undo_end(t);
 	t->undo.len = t->undo_last = 0;
 	txn_count(&t->rollbacks);
+}
+
+void txn_swaps(struct txn *t, bool swaps)
+{
+	t->swaps = swaps;
 }
 
 size_t txn_changes(const struct txn *t)

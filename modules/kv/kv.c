@@ -95,6 +95,34 @@ static const wherry_arg getall_args[] = {
     [GETALL_LIMIT] = OPTION(WHERRY_INT, "limit", "the most pairs; more are ELIMIT.  1000 without it"),
 };
 
+static const wherry_arg watch_args[] = {
+    [WATCH_INITIAL] =
+	FLAG("initial", "first the event \"state\", with what there is now; a key that is not there: nil"),
+    [WATCH_OVERFLOW] = OPTION(WHERRY_TEXT, "overflow",
+	"what goes when too many events wait: drop_oldest (the preset), drop_newest, or disconnect"),
+    [WATCH_MAX_MESSAGES] =
+	OPTION(WHERRY_INT, "max_messages", "how many events may wait; the broker's preset without it"),
+    [WATCH_MAX_BYTES] = OPTION(WHERRY_INT, "max_bytes", "and how many bytes of them"),
+    [WATCH_KEYS] = KEYS(READ, "key", "keys, of any type; a str or bin with one of * ? [ \\ is a pattern over keys"),
+};
+
+static const wherry_arg unwatch_args[] = {
+    ARG(WHERRY_INT | WHERRY_UINT, 0, "id", "what kv.watch answered"),
+};
+
+static const wherry_arg watch_scan_args[] = {
+    [WATCH_SCAN_SESSION] = ARG(WHERRY_INT | WHERRY_UINT, 0, "session", "whose watch it is"),
+    [WATCH_SCAN_WATCH] = ARG(WHERRY_INT | WHERRY_UINT, 0, "watch", "which"),
+    [WATCH_SCAN_MATCH] = ARG(STRING, 0, "match", "the pattern"),
+    [WATCH_SCAN_CURSOR] = ARG(WHERRY_INT | WHERRY_UINT, 0, "cursor", "0, then where the last one ended"),
+};
+
+static const wherry_arg watch_state_args[] = {
+    [WATCH_STATE_SESSION] = ARG(WHERRY_INT | WHERRY_UINT, 0, "session", "whose watch it is"),
+    [WATCH_STATE_WATCH] = ARG(WHERRY_INT | WHERRY_UINT, 0, "watch", "which"),
+    [WATCH_STATE_KEYS] = KEYS(READ, "key", "keys that it is told of"),
+};
+
 #define ARGS(table) .args = (table), .arg_count = sizeof(table) / sizeof *(table), .arg_stride = sizeof *(table)
 #define COMMAND(command_name, command_verb, command_flags, command_run, command_help)                             \
 	.size = sizeof(wherry_command), .flags = (command_flags), .name = (command_name), .help = (command_help), \
@@ -134,6 +162,19 @@ static const wherry_command commands[] = {
     {COMMAND("kv.getall", "read", WHERRY_CMD_SCANS, kv_getall, "Answers all kv values as [key, value] pairs."),
 	ARGS(getall_args)},
     {COMMAND("kv.count", "read", 0, kv_count, "Answers how many keys the namespace has.")},
+    {COMMAND("kv.watch", "read", 0, kv_watch,
+	 "Tells this session of each change of keys, in the order of the commits; answers the watch's id.  Events: "
+	 "put, del, "
+	 "cas, expire, and state for what there was at first."),
+	ARGS(watch_args)},
+    {COMMAND("kv.unwatch", "read", 0, kv_unwatch,
+	 "Ends a watch of this session; answers true.  ENOKEY: it has none of that id."),
+	ARGS(unwatch_args)},
+    {COMMAND("kv.watch_scan", "read", WHERRY_CMD_SCANS | WHERRY_CMD_INTERNAL, kv_watch_scan,
+	 "Looks for keys that a new watch is to be told of first."),
+	ARGS(watch_scan_args)},
+    {COMMAND("kv.watch_state", "read", WHERRY_CMD_INTERNAL, kv_watch_state, "Tells a new watch what keys are."),
+	ARGS(watch_state_args)},
     {COMMAND("kv.clear", "write", WHERRY_CMD_WRITES | WHERRY_CMD_SCANS, kv_clear,
 	"Removes all keys of the namespace, of any type; answers how many.")},
 };
@@ -190,7 +231,12 @@ static int32_t load(const wherry_host *host, wherry_owner *owner, void **self, w
 	struct kv *kv = host->alloc(owner, sizeof *kv);
 	if (!kv)
 		return WHERRY_ENOMEM;
-	*kv = (struct kv){.keys = host->keys, .write = host->write, .read = host->read, .host = host, .owner = owner};
+	*kv = (struct kv){.keys = host->keys,
+	    .write = host->write,
+	    .read = host->read,
+	    .bus = host->bus,
+	    .host = host,
+	    .owner = owner};
 	for (uint32_t i = 0; i < sizeof options / sizeof *options; i++)
 		option_changed(kv, i);
 	*self = kv;

@@ -21,6 +21,7 @@ struct kv {
 	const wherry_keys *keys; // the host's tables, one load nearer than through `host`
 	const wherry_write *write;
 	const wherry_read *read;
+	const wherry_bus *bus;
 	const wherry_host *host;
 	wherry_owner *owner;
 	_Atomic int64_t max_value, max_answer, max_keys; // the options
@@ -40,6 +41,9 @@ enum { PATCH_KEY, PATCH_AT, PATCH_BYTES };
 enum { MOVE_KEY, MOVE_NEW, MOVE_NX }; // rename and copy
 enum { SCAN_CURSOR, SCAN_MATCH, SCAN_TYPE, SCAN_LIMIT, SCAN_VALUES };
 enum { GETALL_MATCH, GETALL_LIMIT };
+enum { WATCH_INITIAL, WATCH_OVERFLOW, WATCH_MAX_MESSAGES, WATCH_MAX_BYTES, WATCH_KEYS };
+enum { WATCH_SCAN_SESSION, WATCH_SCAN_WATCH, WATCH_SCAN_MATCH, WATCH_SCAN_CURSOR };
+enum { WATCH_STATE_SESSION, WATCH_STATE_WATCH, WATCH_STATE_KEYS };
 
 // set.c: values whole
 int32_t kv_get(void *self, wherry_call *);
@@ -66,11 +70,11 @@ int32_t kv_getall(void *self, wherry_call *);
 int32_t kv_count(void *self, wherry_call *);
 int32_t kv_clear(void *self, wherry_call *);
 
-// glob.c: * any run of bytes, ? one byte, [a-z] [^a-z] one byte of a set, \ takes the next byte as it is.
-enum { GLOB_MOST = 1024 };
-enum glob_answer { GLOB_NO, GLOB_YES, GLOB_COSTLY };
-const char *glob_fault(wherry_span pattern);                        // what is wrong with it, or NULL
-enum glob_answer glob_match(wherry_span pattern, wherry_span text); // `pattern` has no fault
+// watch.c: what becomes of keys
+int32_t kv_watch(void *self, wherry_call *);
+int32_t kv_unwatch(void *self, wherry_call *);
+int32_t kv_watch_scan(void *self, wherry_call *);
+int32_t kv_watch_state(void *self, wherry_call *);
 
 // fail.c: errors with numbers or kinds in their text.
 int32_t kv_fail(const struct kv *, wherry_call *, int32_t status, const char *format, ...)

@@ -71,14 +71,10 @@ static int32_t wanted(const struct walk *w, const wherry_key *key)
 		return status;
 	if (!(name.kind & (WHERRY_TEXT | WHERRY_BYTES)))
 		return WHERRY_ENOKEY;
-	switch (glob_match(w->match, name.as.bytes)) {
-	case GLOB_YES:
-		return WHERRY_OK;
-	case GLOB_COSTLY:
+	status = w->kv->read->glob(w->match, name.as.bytes);
+	if (status == WHERRY_ELIMIT)
 		return kv_fail(w->kv, w->call, WHERRY_ELIMIT, "match takes too long on a key; use fewer stars");
-	default:
-		return WHERRY_ENOKEY;
-	}
+	return status == 1 ? WHERRY_OK : WHERRY_ENOKEY;
 }
 
 static int32_t each_key(void *arg, const wherry_key *key)
@@ -111,7 +107,7 @@ static int32_t take_match(struct walk *w, const wherry_value *match)
 {
 	if (!match->kind)
 		return WHERRY_OK;
-	const char *fault = glob_fault(match->as.bytes);
+	const char *fault = w->kv->read->glob_fault(match->as.bytes);
 	if (fault)
 		return w->kv->host->fail(w->call, WHERRY_EARG, fault);
 	w->match = match->as.bytes.len ? match->as.bytes : (wherry_span){"", 0};

@@ -30,7 +30,7 @@ static void on_gone(void *peer)
 
 static const struct outbox_ops ear_ops = {on_ready, on_overflow, on_gone};
 
-struct bus_limits ear_limits = {1000, 1000, 10, 100000, 100000, 1 << 20, 1000, 1 << 20};
+struct bus_limits ear_limits = {1000, 1000, 10, 100000, 100000, 1 << 20, 1000, 1 << 20, 1000, 100};
 
 struct bus *ear_bus(void)
 {

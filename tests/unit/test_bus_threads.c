@@ -16,7 +16,7 @@
 
 enum { PUBLISHERS = 4, SESSIONS = 4, MESSAGES = 200000, TAKES = 8 };
 
-static struct bus_limits limits = {1000, 1000, 50, 100000, 100000, 1 << 20, 1000, 1 << 20};
+static struct bus_limits limits = {1000, 1000, 50, 100000, 100000, 1 << 20, 1000, 1 << 20, 1000, 100};
 
 struct world {
 	struct bus *bus;

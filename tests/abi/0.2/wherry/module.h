@@ -331,6 +331,11 @@ typedef struct wherry_read {
 	int32_t (*equal)(wherry_span a, wherry_span b);         // 1 if the same value: 1 in one byte or in nine
 	// The canonical encoding of a key or subkey.  *len is what it needs; ELIMIT if it is more than `room`.
 	int32_t (*canonical)(const wherry_value *, void *buffer, size_t room, size_t *len);
+	// Patterns: * any run of bytes, ? one byte, [a-z] [^a-z] one byte of a set, \ takes the next byte as it is.
+	const char *(*glob_fault)(wherry_span pattern); // a static sentence: what is wrong with it; NULL: nothing
+	int32_t (*glob)(
+	    wherry_span pattern, wherry_span text); // 1: it matches; 0; EARG: a fault; ELIMIT: it takes too long
+	int32_t (*is_glob)(wherry_span text);       // 1: it has one of * ? [ \, so that it may match others
 } wherry_read;
 
 #define WHERRY_MESSAGE_RETAIN (1u << 0) // kept as the topic's last one; a nil or empty payload forgets it
@@ -373,6 +378,18 @@ typedef struct wherry_subscription {
 	uint64_t pending, bytes;     // what waits for it
 	uint64_t delivered, dropped; // messages, since it began
 } wherry_subscription;
+
+#define WHERRY_WATCH_INITIAL (1u << 0) // first "state": what each of the keys is now, nil if it is not there
+
+// [grows] What of the keyspace a session wants to be told: keys by the index of their arguments, patterns over the str
+// and bin keys of the request's namespace.  An event goes to it once, however many of them it meets.
+typedef struct wherry_watch {
+	uint32_t size, flags, overflow, key_count; // overflow: not CONFLATE
+	const uint32_t *keys;
+	const wherry_span *patterns;
+	uint32_t pattern_count, reserved0;
+	uint64_t max_messages, max_bytes; // events that wait for it; 0: the broker's preset
+} wherry_watch;
 
 // [grows] A filter that somebody has subscribed to, and how many have.
 typedef struct wherry_topic {
@@ -417,6 +434,12 @@ typedef struct wherry_bus {
 	// Retained messages whose topics match the filter, but those that have expired.  [keys]
 	int32_t (*each_retained)(
 	    wherry_call *, wherry_span filter, int32_t (*each)(void *arg, const wherry_message *), void *arg);
+	// From now on, each change of the keys, in the order of the commits.  For the session that asks; ends with it.  Errors
+	// as subscribe.  [keys]
+	int32_t (*watch)(wherry_call *, const wherry_watch *, uint64_t *id);
+	int32_t (*unwatch)(wherry_call *, uint64_t id); // ENOKEY: the session has none of that id.  [keys]
+	// Tells a watch what the key is now, as "state", in order with its events.  One that is gone is passed over.  [keys]
+	int32_t (*state)(wherry_call *, uint64_t session, uint64_t watch, uint32_t arg);
 } wherry_bus;
 
 enum { WHERRY_LOG_ERROR, WHERRY_LOG_WARN, WHERRY_LOG_INFO, WHERRY_LOG_DEBUG };

@@ -1,7 +1,9 @@
 // Patterns over keys, byte by byte.  One star is remembered at a time, so a match never takes longer than
 // pattern times text; and a key that would take long is given up, since its stripe is held meanwhile.
 
-#include "kv.h"
+#include "base/glob.h"
+
+#include <string.h>
 
 enum { GLOB_STEPS = 1 << 16 }; // sixteen looks at each byte of the longest key
 
@@ -104,4 +106,12 @@ enum glob_answer glob_match(wherry_span pattern, wherry_span text)
 	while (p < p_end && *p == '*')
 		p++;
 	return p == p_end ? GLOB_YES : GLOB_NO;
+}
+
+bool glob_is_pattern(wherry_span text)
+{
+	for (const uint8_t *at = bytes_of(text), *end = at + text.len; at < end; at++)
+		if (memchr("*?[\\", *at, 4) != NULL)
+			return true;
+	return false;
 }

@@ -18,44 +18,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 
 from cutting import Cutting  # noqa: E402
-from python_clients import WAIT_S, both, wherry  # noqa: E402
+from python_clients import WAIT_S, Served, both, until, wherry  # noqa: E402
 from scripted import HANG_UP, SILENCE, Bare, Raw, Refusal, Scripted  # noqa: E402
 from servers import Wherryd, free_port  # noqa: E402
 
 QUICK = {"backoff": 0.01, "backoff_max": 0.1}
-
-
-def until(condition):
-    end = time.monotonic() + WAIT_S
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError("it does not happen")
-        time.sleep(0.002)
-
-
-class Served:
-    def setUp(self):
-        super().setUp()
-        self.broker = self.enterContext(Wherryd())
-        self.url = self.broker.url
-
-    def proxied(self, **settings):
-        self.proxy = self.enterContext(Cutting(self.broker.port))
-        return self.connect(self.proxy.url, **{**QUICK, **settings})
-
-    def in_thread(self, function, *args, **named):
-        """Runs it; .result() waits for what it answers or raises."""
-        done = wherry.Answer()
-
-        def run():
-            try:
-                done.set_result(function(*args, **named))
-            except BaseException as error:
-                done.set_exception(error)
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        self.addCleanup(thread.join, WAIT_S)
-        return done
 
 
 @both

@@ -9,7 +9,11 @@ import inspect
 import os
 import sys
 import threading
+import time
 import unittest
+
+from cutting import Cutting
+from servers import Wherryd
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 sys.path.insert(0, os.path.join(TOP, "clients", "python"))
@@ -127,6 +131,42 @@ class Clients(unittest.TestCase):
         client = self.made.connect(url or self.url, **settings)
         self.addCleanup(client.close)
         return client
+
+
+def until(condition):
+    end = time.monotonic() + WAIT_S
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("it does not happen")
+        time.sleep(0.002)
+
+
+class Served:
+    """A broker for each test, and threads of its own."""
+
+    def setUp(self):
+        super().setUp()
+        self.broker = self.enterContext(Wherryd())
+        self.url = self.broker.url
+
+    def proxied(self, **settings):
+        """A client behind self.proxy, which can cut it off."""
+        self.proxy = self.enterContext(Cutting(self.broker.port))
+        return self.connect(self.proxy.url, **{"backoff": 0.01, "backoff_max": 0.1, **settings})
+
+    def in_thread(self, function, *args, **named):
+        """Runs it; .result() waits for what it answers or raises."""
+        done = wherry.Answer()
+
+        def run():
+            try:
+                done.set_result(function(*args, **named))
+            except BaseException as error:
+                done.set_exception(error)
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        self.addCleanup(thread.join, WAIT_S)
+        return done
 
 
 def both(tests):

@@ -43,6 +43,11 @@ class Job(Reservation):
         return await self._client._ask(  # type: ignore[no-any-return]
             lambda engine, on_done: self._work.extend(self, on_done, visible_ms))
 
+    def forget(self) -> None:
+        """It was settled by a command of your own: in a transaction, say."""
+        self._work.forget(self)
+        self._client._driver.touched()
+
     async def _settle(self, how: str, **options: Any) -> None:
         await self._client._ask(lambda engine, on_done: self._work.settle(self, how, on_done, **options))
 

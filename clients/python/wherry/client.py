@@ -20,14 +20,14 @@ from .asking import PRESET
 from .commands import Commands, Lines, options_of
 from .driver import Driver, Inbox
 from .engine import Engine
-from .errors import ArgumentError, WherryError
-from .feeds import SUBSCRIPTION, WATCH, Change, Feed, Gap, Kind, Message
+from .errors import ArgumentError, NobodyListens, WherryError
+from .feeds import REPLY_HEADER, SUBSCRIPTION, WATCH, Change, Feed, Gap, Kind, Message
 from .jobs import VISIBLE_MS
 from .leases import TTL_MS
 from .request import OnDone, Request
 from .settings import Settings
 from .subscriptions import Subscription
-from .worker import Consumer, Lock
+from .worker import Consumer, Job, Lock
 
 _FAREWELL_S = 2.0
 
@@ -157,17 +157,25 @@ class Client(Commands):
             subscription._run_in_background(callback)
         return subscription
 
+    def reply(self, message: Message, payload: Any, **options: Any) -> int:
+        """Answers a message that came by pubsub.request.  NobodyListens: it is no such, or nobody waits any more."""
+        if REPLY_HEADER not in message.headers:
+            raise NobodyListens(f"{message.topic}: this message asks for no answer")
+        return self.call("pubsub.publish", message.headers[REPLY_HEADER], payload, **options)  # type: ignore[no-any-return]
+
     # --- work and locks ---
 
     def consume(self, *queues: str, prefetch: int = 1, visible_ms: int = VISIBLE_MS, hold: bool = False,
-                touch: bool = True, ns: Optional[str] = None) -> Consumer:
+                touch: bool = True, touch_ms: Optional[int] = None, ns: Optional[str] = None) -> Consumer:
         """Jobs of queues, the first queue's first.
 
         prefetch     how many are reserved at most, those being worked on among them
         visible_ms   for how long a job is reserved; it is extended by itself until the job is settled, unless touch=False
+        touch_ms     for how long it is extended at most, so that a job whose worker hangs comes back; None: for ever
         hold         a lost connection does not give them back before that
         """
-        return Consumer(self, self._driver, queues, prefetch=prefetch, visible_ms=visible_ms, hold=hold, touch=touch, ns=ns)
+        return Consumer(self, self._driver, queues, prefetch=prefetch, visible_ms=visible_ms, hold=hold, touch=touch,
+                        touch_ms=touch_ms, ns=ns)
 
     def locked(self, name: str, *, ttl_ms: int = TTL_MS, wait_ms: Optional[int] = None, permits: Optional[int] = None,
                ns: Optional[str] = None) -> Lock:
@@ -245,7 +253,7 @@ class Transaction(Lines):
     """Commands that happen all or not at all.
 
         with client.transaction() as tx:
-            tx.queue.ack("in", token)
+            tx.ack(job)
             tx.kv.set("result", 42)
         print(tx.results)
     """
@@ -253,7 +261,13 @@ class Transaction(Lines):
     def __init__(self, client: Client, if_revisions: Optional[Dict[Any, int]], ns: Optional[str]):
         super().__init__()
         self._client, self._if_revisions, self._ns = client, if_revisions, ns
+        self._jobs: List[Job] = []
         self.results: List[Any] = []
+
+    def ack(self, job: Job) -> int:
+        """Acknowledges a job of a consumer in the transaction: it is done when the rest is, and not otherwise."""
+        self._jobs.append(job)
+        return self.call("queue.ack", job.queue, job.token)
 
     def exec(self, *, on_error: Optional[str] = None, timeout: Any = PRESET) -> List[Any]:
         """Runs them and answers their results.  An error is raised, with its place in details["index"], and nothing has
@@ -261,6 +275,8 @@ class Transaction(Lines):
         options = asking.transaction_options(self._if_revisions, on_error, self._ns)
         results = self._client.call("tx.exec", self.as_params(), timeout=timeout, options=options)
         self.results = asking.transaction_results(results) if on_error == "continue" else results
+        for job in self._jobs:
+            job.forget()
         return self.results
 
     def __enter__(self) -> "Transaction":

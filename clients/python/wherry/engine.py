@@ -54,7 +54,7 @@ class Keeper(Protocol):
 
     def restored(self) -> None: ...
 
-    def stop(self) -> None: ...
+    def stop(self, stopped: Callable[[], Any]) -> None: ...
 
 
 class Engine:
@@ -132,14 +132,18 @@ class Engine:
             for keeper in list(self.keepers):
                 keeper.lost()
         else:
-            self._bytes -= sum(len(request.body) for request in self._sent.values())
-            self._sent = {}  # the setup's
+            self._forget_setup()
             self._next_try = self.clock() + self._longer_wait()
             if self.setup.refused:
                 self._fail_waiting(error)
         self._tell_first(TryAgain(error.text) if isinstance(error, Stale) else error)
         if before is Link.UP and not self.settings.reconnect:
             self._end(Stale(f"the connection was lost, and is not to be made again: {error.text}"))
+
+    def _forget_setup(self) -> None:
+        """Before a connection is up, nothing was sent but what it began with."""
+        self._bytes -= sum(len(request.body) for request in self._sent.values())
+        self._sent = {}
 
     def _was_good(self) -> bool:
         """A broker that closes every connection at once is not asked again at once."""
@@ -411,17 +415,29 @@ class Engine:
 
     def say_goodbye(self, gone: Callable[[], Any]) -> None:
         """Ends the session in order, and then everything: what is reserved goes back, a will is not published."""
-        for keeper in list(self.keepers):
-            keeper.stop()
-        if self.state is not Link.UP:
-            gone()
-            return
+        keepers = list(self.keepers)
+        left = len(keepers)
 
+        def stopped() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                self._leave(gone)
+
+        for keeper in keepers:
+            keeper.stop(stopped)
+        if not keepers:
+            self._leave(gone)
+
+    def _leave(self, gone: Callable[[], Any]) -> None:
         def answered(result: Any, error: Optional[WherryError]) -> None:
             self.close()
             gone()
 
-        self.ask("session.close", [], None, answered)
+        if self.state is Link.UP:
+            self.ask("session.close", [], None, answered)
+        else:
+            gone()
 
     def close(self) -> None:
         """For good: whatever is under way ends with ShuttingDown."""
@@ -430,6 +446,8 @@ class Engine:
     def _end(self, error: WherryError) -> None:
         if self.state is Link.CLOSED:
             return
+        if self.state is not Link.UP:
+            self._forget_setup()
         self.state, self.why, self._give_up = Link.CLOSED, error, NEVER
         alive, self._sent = [*self._sent.values(), *self._urgent, *self._pending], {}
         self._urgent.clear()

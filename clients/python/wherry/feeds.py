@@ -7,7 +7,7 @@ this side with what nobody took out in time.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence
 
 from .errors import Corrupt, ShuttingDown, WherryError
 from .mailbox import Mailbox
@@ -16,6 +16,7 @@ from .request import OnDone, Request
 if TYPE_CHECKING:
     from .engine import Engine
 
+REPLY_HEADER = "reply_to"  # the topic that an answer to pubsub.request goes to
 KEPT_MOST = 65536  # messages that nobody has taken yet
 
 
@@ -104,8 +105,9 @@ class Feed:
         self._engine.keepers[self] = None
         self._ask(urgent=False)
 
-    def stop(self) -> None:
+    def stop(self, stopped: Callable[[], Any]) -> None:
         """(It ends with its session.)"""
+        stopped()
 
     def close(self) -> None:
         """Ends it on both sides; what came already can still be taken."""

@@ -41,6 +41,11 @@ class Job(Reservation):
         return self._client._ask(  # type: ignore[no-any-return]
             lambda engine, on_done: self._work.extend(self, on_done, visible_ms))
 
+    def forget(self) -> None:
+        """It was settled by a command of your own: in a transaction, say."""
+        with self._client._driver:
+            self._work.forget(self)
+
     def _settle(self, how: str, **options: Any) -> None:
         self._client._ask(lambda engine, on_done: self._work.settle(self, how, on_done, **options))
 

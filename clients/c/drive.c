@@ -71,9 +71,8 @@ static void pump(struct wherry_client *c, int64_t until)
 	struct transport *t = l->transport;
 	size_t count = 0;
 	int status = WHERRY_OK;
-	if (l->doomed) {
-		link_lost(
-		    c, WHERRY_ESTALE, "the connection was given up: an answer that decides what it is never came");
+	if (l->doomed != NULL) {
+		link_lost(c, WHERRY_ESTALE, l->doomed);
 		return;
 	}
 	send_pending(c);
@@ -161,6 +160,27 @@ void waiter_remove(struct wherry_client *c, struct waiter *w)
 		w->next->prev = w->prev;
 	pthread_cond_destroy(&w->wake);
 	hand_on(c);
+}
+
+void waiter_wake_one(struct wherry_client *c, const void *wanted)
+{
+	for (struct waiter *w = c->waiters; w != NULL; w = w->next) {
+		if (w->wants != wanted || w->ended)
+			continue;
+		w->ended = true;
+		pthread_cond_signal(&w->wake);
+		return;
+	}
+}
+
+void waiters_wake(struct wherry_client *c, const void *wanted)
+{
+	for (struct waiter *w = c->waiters; w != NULL; w = w->next) {
+		if (w->wants != wanted)
+			continue;
+		w->ended = true;
+		pthread_cond_signal(&w->wake);
+	}
 }
 
 bool drive_until(struct wherry_client *c, struct waiter *w, int64_t deadline)

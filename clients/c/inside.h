@@ -15,6 +15,7 @@
 #include <pthread.h>
 
 #include "bytes.h"
+#include "pack.h"
 #include "transport.h"
 #include "wherry/client.h"
 #include "wire.h"
@@ -46,6 +47,7 @@ struct request {
 	uint32_t mates;       // how many its frame has
 	uint8_t place, cuts;
 	bool repeatable; // WHERRY_REPEATABLE, or session.use
+	bool bound;      // ends with the connection, sent or not: whoever asked asks anew
 	bool uses_ns;    // session.use
 	bool alone;      // the broker may refuse its frame: it travels without others
 	bool fence;      // sent behind such a frame
@@ -103,7 +105,7 @@ struct link {
 	size_t out_at;
 	uint64_t queued, handed; // bytes of this connection: put into `out` so far; taken by the transport
 	bool sending, leaving;   // leaving: the driver waits for the role, to close
-	bool doomed;             // the driver gives it up before anything else is sent
+	const char *doomed;      // why the driver gives it up before anything else is sent
 	bool stuck;              // the transport takes no more: the driver waits for it
 	bool send_failed;        // what the broker said before it closed is still read
 	bool polling;            // the driver may be woken by waits_wake()
@@ -128,7 +130,7 @@ struct waiter {
 	struct waiter *next, *prev;
 	pthread_cond_t wake;
 	bool ended;
-	bool wants_notes;
+	const void *wants; // what waiters_wake() is told; NULL: nothing of that kind
 };
 
 struct note {
@@ -136,6 +138,18 @@ struct note {
 	uint64_t lost; // just before this one
 	size_t method_len, params_len;
 	uint8_t bytes[]; // the method, then the params
+};
+
+enum { SUBSCRIPTION_BUCKETS = 64 };
+
+// subscription.h
+struct subscriptions {
+	struct wherry_subscription *first, *last; // in the order in which they were made
+	struct wherry_subscription *by_id[SUBSCRIPTION_BUCKETS];
+	struct wherry_subscription *first_to_tell, *last_to_tell;
+	uint64_t asked; // whose answer is awaited
+	struct note *first_early, **last_early;
+	uint64_t early_bytes;
 };
 
 enum { NS_ROOM = 256 };
@@ -180,7 +194,13 @@ struct wherry_client {
 	pthread_t thread;
 	enum { THREAD_NONE, THREAD_WANTED, THREAD_RUNS } thread_state;
 	bool closing;
-	enum telling { TELLING_NOTHING, TELLING_ANSWERS, TELLING_NOTE, TELLING_CHANGE } telling;
+	enum telling {
+		TELLING_NOTHING,
+		TELLING_ANSWERS,
+		TELLING_NOTE,
+		TELLING_CHANGE,
+		TELLING_MESSAGES,
+	} telling;
 	uint64_t told; // callbacks so far
 	wherry_heard heard;
 	void *heard_arg;
@@ -188,7 +208,13 @@ struct wherry_client {
 	void *changed_arg;
 	bool loss_to_tell;
 	wherry_error loss;
-	struct list urgent; // sent from within `changed`
+	bool urgently;      // what this thread enqueues goes before all that waits
+	struct list urgent; // that is here
+
+	struct subscriptions subscriptions;
+	struct wherry_consumer *consumers;
+	bool errands;  // something of these is to be asked for
+	int64_t alarm; // or will be, then
 };
 
 // status.c; `e` may be NULL.  All answer the code.
@@ -199,6 +225,9 @@ int error_remote(wherry_error *, struct run encoded, struct run *details); // a 
 // request.c
 int request_copy(const wherry_request *from, wherry_request *to); // from a caller's, of any size; EARG
 int request_check(const wherry_request *, struct wire_request *, struct request *, const char **why);
+// One of the library's own: into `to`, and what it is like to be sent.  Frees what was packed.  ENOMEM, EARG.
+int request_encode(
+    const char *method, struct pack *params, struct pack *options, struct request *like, struct bytes *to);
 int request_admit(struct wherry_client *, size_t cost, const char **why); // may so much be taken now?
 void request_enqueue(struct wherry_client *, struct request *);
 void request_end(struct wherry_client *, struct request *, const struct outcome *);
@@ -219,6 +248,7 @@ void link_attempt(struct wherry_client *, int64_t until); // OPENING to SETUP: g
 void link_failed(struct wherry_client *, int status, const char *why);
 void link_lost(struct wherry_client *, int status, const char *why); // it was UP
 void link_close(struct wherry_client *);
+void link_doom(struct wherry_client *, const char *why); // a literal
 
 // setup.c, the driver's
 void setup_begin(struct wherry_client *);
@@ -241,15 +271,18 @@ void drive_wake(struct wherry_client *);                                     // 
 // For `roles` or `settled`; false: the time ran out.
 bool drive_wait_woken(struct wherry_client *, pthread_cond_t *, int64_t deadline);
 void waiter_add(struct wherry_client *, struct waiter *);
-void waiter_remove(struct wherry_client *, struct waiter *); // hands the role on
+void waiter_remove(struct wherry_client *, struct waiter *);   // hands the role on
+void waiters_wake(struct wherry_client *, const void *wanted); // all of them
+void waiter_wake_one(struct wherry_client *, const void *wanted);
 // Waits until waiter->ended, driving if nobody does; false: the time ran out.
 bool drive_until(struct wherry_client *, struct waiter *, int64_t deadline);
 void drive_if_idle(struct wherry_client *); // looks whether a connection that was silent still lives
 
 // note.c
-void note_keep(struct wherry_client *, const struct wire_object *);
-void note_wake(struct wherry_client *); // those who wait for one
-void note_tell(struct wherry_client *); // hands them to `heard`; on the client's thread
+struct note *note_new(const struct wire_object *);     // NULL: no memory
+size_t note_cost(const struct note *);                 // of max_notes
+void note_keep(struct wherry_client *, struct note *); // NULL: counts it as lost
+void note_tell(struct wherry_client *);                // hands them to `heard`; on the client's thread
 void note_free_all(struct wherry_client *);
 
 // async.c
@@ -265,5 +298,6 @@ void thread_end(struct wherry_client *);
 bool on_own_thread(const struct wherry_client *);
 void tell_begin(struct wherry_client *, enum telling); // drops the lock around a callback
 void tell_end(struct wherry_client *);
+void errand(struct wherry_client *, int64_t when); // the client's thread looks what is to be asked for; AT_ONCE: now
 
 #endif

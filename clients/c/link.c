@@ -2,7 +2,8 @@
 
 #include <stdio.h>
 
-#include "inside.h"
+#include "consumer.h"
+#include "subscription.h"
 
 enum {
 	PAIR1 = 0x11,
@@ -41,12 +42,19 @@ void link_close(struct wherry_client *c)
 	l->transport = NULL;
 	l->in.len = l->in_at = l->out.len = l->out_at = 0;
 	l->queued = l->handed = 0;
-	l->leaving = l->doomed = l->stuck = l->send_failed = l->proven = false;
+	l->doomed = NULL;
+	l->leaving = l->stuck = l->send_failed = l->proven = false;
 	if (t == NULL)
 		return;
 	pthread_mutex_unlock(&c->lock);
 	t->ops->close(t);
 	pthread_mutex_lock(&c->lock);
+}
+
+void link_doom(struct wherry_client *c, const char *why)
+{
+	c->link.doomed = why;
+	drive_wake(c);
 }
 
 static void down(struct wherry_client *c, int status, const char *why)
@@ -224,6 +232,15 @@ static bool may_repeat(struct wherry_client *c, struct request *r, int status)
 	return true;
 }
 
+static void fail_bound(struct wherry_client *c, struct list *l, int status)
+{
+	for (struct request *r = l->first, *next; r != NULL; r = next) {
+		next = r->next;
+		if (r->bound)
+			request_fail(c, r, status, c->link.why);
+	}
+}
+
 static void sort_out(struct wherry_client *c, int status)
 {
 	struct list again = {0};
@@ -261,6 +278,8 @@ void link_lost(struct wherry_client *c, int status, const char *why)
 	down(c, status, why);
 	set_next_try(c);
 	table_clear(&c->table);
+	fail_bound(c, &c->sent, status);
+	fail_bound(c, &c->pending, status);
 	sort_out(c, status);
 	c->ns_seq = 0;
 	if (l->state == LINK_ENDED)
@@ -268,6 +287,8 @@ void link_lost(struct wherry_client *c, int status, const char *why)
 	c->losses++;
 	c->loss_to_tell = true;
 	error_local(&c->loss, status, l->why);
-	note_wake(c);
+	subscriptions_lost(c);
+	consumers_lost(c);
+	waiters_wake(c, &c->first_note);
 	link_close(c);
 }

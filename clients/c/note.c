@@ -2,8 +2,7 @@
 
 #include "inside.h"
 
-// What it costs, of max_notes.
-static size_t cost(const struct note *n)
+size_t note_cost(const struct note *n)
 {
 	return sizeof(*n) + n->method_len + n->params_len;
 }
@@ -14,7 +13,7 @@ static struct note *take_first(struct wherry_client *c)
 	c->first_note = n->next;
 	if (c->first_note == NULL)
 		c->last_note = &c->first_note;
-	c->note_bytes -= cost(n);
+	c->note_bytes -= note_cost(n);
 	return n;
 }
 
@@ -26,36 +25,32 @@ static void drop_oldest(struct wherry_client *c)
 	free(n);
 }
 
-void note_wake(struct wherry_client *c)
+struct note *note_new(const struct wire_object *o)
 {
-	for (struct waiter *w = c->waiters; w != NULL; w = w->next) {
-		if (!w->wants_notes)
-			continue;
-		w->ended = true;
-		pthread_cond_signal(&w->wake);
-	}
+	struct note *n = malloc(sizeof(*n) + o->method.len + o->params.len);
+	if (n == NULL)
+		return NULL;
+	*n = (struct note){.method_len = o->method.len, .params_len = o->params.len};
+	memcpy(n->bytes, o->method.at, o->method.len);
+	memcpy(n->bytes + o->method.len, o->params.at, o->params.len);
+	return n;
 }
 
-void note_keep(struct wherry_client *c, const struct wire_object *o)
+void note_keep(struct wherry_client *c, struct note *n)
 {
-	size_t size = o->method.len + o->params.len;
-	struct note *n = malloc(sizeof(*n) + size);
 	if (n == NULL) {
 		c->lost_notes++;
 		c->counts.notes_lost++;
 		return;
 	}
-	*n = (struct note){.method_len = o->method.len, .params_len = o->params.len};
-	memcpy(n->bytes, o->method.at, o->method.len);
-	memcpy(n->bytes + o->method.len, o->params.at, o->params.len);
-	while (c->first_note != NULL && c->note_bytes + cost(n) > c->max_notes)
+	while (c->first_note != NULL && c->note_bytes + note_cost(n) > c->max_notes)
 		drop_oldest(c);
 	n->lost = c->lost_notes;
 	c->lost_notes = 0;
-	c->note_bytes += cost(n);
+	c->note_bytes += note_cost(n);
 	*c->last_note = n;
 	c->last_note = &n->next;
-	note_wake(c);
+	waiters_wake(c, &c->first_note);
 }
 
 void note_free_all(struct wherry_client *c)
@@ -117,7 +112,7 @@ static int poll_locked(struct wherry_client *c, int64_t deadline, wherry_note *n
 {
 	int status = look(c, note);
 	for (bool in_time = true; status == WHERRY_EAGAIN && in_time; status = look(c, note)) {
-		struct waiter w = {.wants_notes = true};
+		struct waiter w = {.wants = &c->first_note};
 		waiter_add(c, &w);
 		in_time = drive_until(c, &w, deadline);
 		waiter_remove(c, &w);

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "inside.h"
+#include "subscription.h"
 
 enum {
 	HOPS = 4,
@@ -151,7 +151,7 @@ static const char *take_frame(struct wherry_client *c, struct run frame)
 		if (!wire_next(&frame, &o))
 			return "the broker sent a malformed frame";
 		if (o.kind == WIRE_NOTE)
-			note_keep(c, &o);
+			why = deliver(c, &o);
 		else if (o.kind == WIRE_RESPONSE)
 			why = take_response(c, &o);
 	}

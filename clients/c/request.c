@@ -147,6 +147,29 @@ int request_check(const wherry_request *q, struct wire_request *w, struct reques
 	return WHERRY_OK;
 }
 
+int request_encode(
+    const char *method, struct pack *params, struct pack *options, struct request *like, struct bytes *to)
+{
+	const wherry_request q = {.size = sizeof(q),
+	    .method = method,
+	    .params = params->out.data,
+	    .params_len = params->out.len,
+	    .options = options->out.data,
+	    .options_len = options->out.len};
+	struct wire_request w;
+	const char *why;
+	int status = params->failed || options->failed ? WHERRY_ENOMEM : request_check(&q, &w, like, &why);
+	if (status == WHERRY_OK && !bytes_reserve(to, like->len))
+		status = WHERRY_ENOMEM;
+	if (status == WHERRY_OK) {
+		to->len = wire_request_write(&w, to->data);
+		like->bytes = to->data;
+	}
+	bytes_free(&params->out);
+	bytes_free(&options->out);
+	return status;
+}
+
 int request_admit(struct wherry_client *c, size_t cost, const char **why)
 {
 	*why = NULL;
@@ -165,7 +188,7 @@ int request_admit(struct wherry_client *c, size_t cost, const char **why)
 
 void request_enqueue(struct wherry_client *c, struct request *r)
 {
-	bool first = c->telling == TELLING_CHANGE && on_own_thread(c);
+	bool first = c->urgently && on_own_thread(c);
 	r->place = PENDING;
 	r->alone |= r->len > c->frame_bytes;
 	list_append(first ? &c->urgent : &c->pending, r);
@@ -216,8 +239,7 @@ static void give_up(struct wherry_client *c, struct request *r)
 	table_give_up(&c->table, r);
 	if (!r->uses_ns && c->table.given_up < GIVEN_UP_MOST)
 		return;
-	c->link.doomed = true;
-	drive_wake(c);
+	link_doom(c, "the connection was given up: an answer that decides what it is never came");
 }
 
 void request_time_out(struct wherry_client *c, struct request *r)

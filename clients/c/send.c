@@ -150,7 +150,7 @@ static bool make_frame(struct wherry_client *c)
 
 bool send_may(const struct link *l)
 {
-	return l->state == LINK_UP && !l->sending && !l->leaving && !l->doomed && !l->stuck && !l->send_failed;
+	return l->state == LINK_UP && !l->sending && !l->leaving && l->doomed == NULL && !l->stuck && !l->send_failed;
 }
 
 static void took(struct wherry_client *c, int status, size_t sent)

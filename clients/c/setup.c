@@ -31,7 +31,8 @@ static void done(struct wherry_client *c)
 {
 	struct link *l = &c->link;
 	resolve_doubts(c);
-	l->state = c->changed != NULL && c->counts.connections > 0 ? LINK_READY : LINK_UP;
+	bool awaited = c->changed != NULL || c->subscriptions.first != NULL || c->consumers != NULL;
+	l->state = awaited && c->counts.connections > 0 ? LINK_READY : LINK_UP;
 	l->heard_ms = monotonic_ms();
 	c->counts.connections++;
 }
@@ -42,7 +43,7 @@ static struct run text_run(const char *text)
 }
 
 // {"client": name} or [ns]: short texts only.
-static struct run pack_text(uint8_t room[NS_ROOM + 16], const char *head, const char *text)
+static struct run encode_text(uint8_t room[NS_ROOM + 16], const char *head, const char *text)
 {
 	struct bytes out = {.data = room};
 	bytes_put(&out, head, strlen(head));
@@ -58,12 +59,12 @@ static void ask(struct wherry_client *c, int what)
 	struct wire_request q = {.method = text_run("sys.commands")};
 	if (what == SETUP_NAME)
 		q = (struct wire_request){.method = text_run("session.hello"),
-		    .options = pack_text(room,
+		    .options = encode_text(room,
 			"\x81\xa6"
 			"client",
 			c->name)};
 	if (what == SETUP_NS)
-		q = (struct wire_request){.method = text_run("session.use"), .params = pack_text(room, "\x91", c->ns)};
+		q = (struct wire_request){.method = text_run("session.use"), .params = encode_text(room, "\x91", c->ns)};
 	c->seq++;
 	c->link.setup_id[what] = (uint32_t)c->seq;
 	c->link.setup_left |= 1u << what;

@@ -2,7 +2,8 @@
 
 #include <signal.h>
 
-#include "inside.h"
+#include "consumer.h"
+#include "subscription.h"
 
 bool on_own_thread(const struct wherry_client *c)
 {
@@ -23,7 +24,6 @@ void tell_end(struct wherry_client *c)
 	pthread_cond_broadcast(&c->roles);
 }
 
-// What is sent from within goes before all that waits.
 static void tell_change(struct wherry_client *c, int connected, const wherry_error *why)
 {
 	wherry_changed changed = c->changed;
@@ -33,6 +33,11 @@ static void tell_change(struct wherry_client *c, int connected, const wherry_err
 	tell_begin(c, TELLING_CHANGE);
 	changed(arg, connected, why);
 	tell_end(c);
+}
+
+static void hurry(struct wherry_client *c)
+{
+	c->urgently = false;
 	list_join(&c->urgent, &c->pending);
 	c->pending = c->urgent;
 	c->urgent = (struct list){0};
@@ -42,7 +47,51 @@ static void tell_loss(struct wherry_client *c)
 {
 	const wherry_error why = c->loss;
 	c->loss_to_tell = false;
+	c->urgently = true;
 	tell_change(c, 0, &why);
+	hurry(c);
+}
+
+// --- what the client asks for by itself -------------------------------------------------------------------------------
+
+void errand(struct wherry_client *c, int64_t when)
+{
+	c->errands |= when == AT_ONCE;
+	c->alarm = when < c->alarm && when != AT_ONCE ? when : c->alarm;
+	drive_wake(c);
+}
+
+static bool may_ask(const struct wherry_client *c)
+{
+	return c->link.state == LINK_UP || c->link.state == LINK_READY;
+}
+
+static void run_errands(struct wherry_client *c)
+{
+	if (!may_ask(c) || (!c->errands && c->alarm == NO_DEADLINE))
+		return;
+	int64_t now = monotonic_ms();
+	if (!c->errands && now < c->alarm)
+		return;
+	c->errands = false;
+	c->alarm = NO_DEADLINE;
+	subscriptions_ask(c, now);
+	consumers_ask(c, now);
+}
+
+static void tell_ready(struct wherry_client *c)
+{
+	c->urgently = true;
+	run_errands(c);
+	tell_change(c, 1, NULL);
+	hurry(c);
+}
+
+static int64_t wait_until(const struct wherry_client *c)
+{
+	if (c->done != NULL)
+		return AT_ONCE;
+	return may_ask(c) && c->alarm < c->bound ? c->alarm : c->bound;
 }
 
 static void tell_all(struct wherry_client *c)
@@ -51,8 +100,11 @@ static void tell_all(struct wherry_client *c)
 		tell_loss(c);
 	async_tell(c);
 	if (c->link.state == LINK_READY)
-		tell_change(c, 1, NULL);
+		tell_ready(c);
+	subscriptions_tell(c);
+	consumers_tell(c);
 	note_tell(c);
+	run_errands(c);
 }
 
 static void end_all(struct wherry_client *c, struct list *l)
@@ -71,13 +123,14 @@ static void *run(void *arg)
 	c->thread_state = THREAD_RUNS;
 	pthread_cond_broadcast(&c->roles);
 	while (!c->closing) {
-		drive(c, c->done == NULL ? c->bound : AT_ONCE);
+		drive(c, wait_until(c));
 		request_expire(c);
 		tell_all(c);
 	}
 	end_all(c, &c->sent);
 	end_all(c, &c->pending);
 	async_tell(c);
+	consumers_tell(c);
 	pthread_mutex_unlock(&c->lock);
 	return NULL;
 }

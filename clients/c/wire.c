@@ -125,7 +125,7 @@ bool wire_is_nil(struct run r)
 
 // --- reading values that wire_value() found whole -----------------------------------------------------------------------
 
-static struct run take_value(struct run *r)
+struct run wire_take_value(struct run *r)
 {
 	struct run value = {r->at, wire_value(*r)};
 	skip(r, value.len);
@@ -142,12 +142,12 @@ static bool take_heads(struct run *r, bool (*is)(struct run), uint64_t *count)
 	return true;
 }
 
-static bool take_array(struct run *r, uint64_t *count)
+bool wire_take_array(struct run *r, uint64_t *count)
 {
 	return take_heads(r, wire_is_array, count);
 }
 
-static bool take_text(struct run *r, struct run *text)
+bool wire_take_text(struct run *r, struct run *text)
 {
 	if (r->len == 0 || ((r->at[0] & 0xe0) != 0xa0 && (r->at[0] < 0xd9 || r->at[0] > 0xdb)))
 		return false;
@@ -155,6 +155,20 @@ static bool take_text(struct run *r, struct run *text)
 	*text = (struct run){r->at + h.size, (size_t)h.payload};
 	skip(r, h.size + (size_t)h.payload);
 	return true;
+}
+
+bool wire_take_map(struct run *r, uint64_t *pairs)
+{
+	uint64_t values;
+	if (!take_heads(r, wire_is_map, &values))
+		return false;
+	*pairs = values / 2;
+	return true;
+}
+
+bool wire_is_text(struct run r, const char *text)
+{
+	return r.len == strlen(text) && memcmp(r.at, text, r.len) == 0;
 }
 
 static bool take_int(struct run *r, int64_t *number)
@@ -177,27 +191,39 @@ static bool take_int(struct run *r, int64_t *number)
 	return true;
 }
 
+bool wire_take_uint(struct run *r, uint64_t *number)
+{
+	struct run rest = *r;
+	int64_t read;
+	bool large = r->len > 0 && r->at[0] == 0xcf;
+	if (!take_int(&rest, &read) || (read < 0 && !large))
+		return false;
+	*number = (uint64_t)read;
+	*r = rest;
+	return true;
+}
+
 static bool read_response(struct run *r, struct wire_object *o)
 {
 	int64_t id;
 	o->kind = WIRE_RESPONSE;
 	o->has_id = take_int(r, &id);
 	o->id = o->has_id ? (uint32_t)id : 0;
-	if (!o->has_id && !wire_is_nil(take_value(r)))
+	if (!o->has_id && !wire_is_nil(wire_take_value(r)))
 		return false;
 	if (o->has_id && (id < 0 || id > UINT32_MAX))
 		return false;
-	o->error = take_value(r);
-	o->result = take_value(r);
+	o->error = wire_take_value(r);
+	o->result = wire_take_value(r);
 	return true;
 }
 
 static bool read_note(struct run *r, struct wire_object *o)
 {
 	o->kind = WIRE_NOTE;
-	if (!take_text(r, &o->method))
+	if (!wire_take_text(r, &o->method))
 		return false;
-	o->params = take_value(r);
+	o->params = wire_take_value(r);
 	return wire_is_array(o->params);
 }
 
@@ -213,8 +239,8 @@ static bool take_response(struct run *frame, struct wire_object *o)
 		return false;
 	o->id = width == 0 ? b : (uint32_t)get_be(r.at + 1, width);
 	skip(&r, 1 + width);
-	o->error = take_value(&r);
-	o->result = take_value(&r);
+	o->error = wire_take_value(&r);
+	o->result = wire_take_value(&r);
 	o->kind = WIRE_RESPONSE;
 	o->has_id = true;
 	*frame = r;
@@ -232,8 +258,8 @@ bool wire_next(struct run *frame, struct wire_object *o)
 		return true;
 	}
 	*o = (struct wire_object){.kind = WIRE_OTHER};
-	struct run r = take_value(frame);
-	if (r.len == 0 || !take_array(&r, &count) || count < 3 || !take_int(&r, &kind))
+	struct run r = wire_take_value(frame);
+	if (r.len == 0 || !wire_take_array(&r, &count) || count < 3 || !take_int(&r, &kind))
 		return false;
 	if (kind == 1)
 		return count == 4 && read_response(&r, o);
@@ -246,11 +272,11 @@ bool wire_error(struct run r, struct wire_error *e)
 {
 	uint64_t count;
 	*e = (struct wire_error){.code = 0};
-	if (!take_array(&r, &count) || count < 3 || !take_int(&r, &e->code) || !take_text(&r, &e->name) ||
-	    !take_text(&r, &e->text))
+	if (!wire_take_array(&r, &count) || count < 3 || !take_int(&r, &e->code) || !wire_take_text(&r, &e->name) ||
+	    !wire_take_text(&r, &e->text))
 		return false;
 	if (count > 3)
-		e->details = take_value(&r);
+		e->details = wire_take_value(&r);
 	return e->code < 0 && e->code >= INT32_MIN;
 }
 
@@ -290,7 +316,7 @@ struct run wire_method(struct run r)
 {
 	struct run method = {0};
 	skip(&r, HEAD);
-	take_text(&r, &method);
+	wire_take_text(&r, &method);
 	return method;
 }
 
@@ -298,30 +324,25 @@ bool wire_first_text(struct run r, struct run *text)
 {
 	uint64_t count;
 	skip(&r, HEAD);
-	take_value(&r);
-	return take_array(&r, &count) && count > 0 && take_text(&r, text);
+	wire_take_value(&r);
+	return wire_take_array(&r, &count) && count > 0 && wire_take_text(&r, text);
 }
 
 // --- sys.commands -------------------------------------------------------------------------------------------------------
-
-static bool is_text(struct run r, const char *text)
-{
-	return r.len == strlen(text) && memcmp(r.at, text, r.len) == 0;
-}
 
 static bool take_command(struct run *r, struct run *name, struct run *verb)
 {
 	uint64_t pairs;
 	struct run key, value;
-	if (!take_heads(r, wire_is_map, &pairs))
+	if (!wire_take_map(r, &pairs))
 		return false;
-	for (pairs /= 2; pairs > 0; pairs--) {
-		if (!take_text(r, &key))
+	for (; pairs > 0; pairs--) {
+		if (!wire_take_text(r, &key))
 			return false;
-		value = take_value(r);
-		if (is_text(key, "name") && !take_text(&value, name))
+		value = wire_take_value(r);
+		if (wire_is_text(key, "name") && !wire_take_text(&value, name))
 			return false;
-		if (is_text(key, "verb") && !take_text(&value, verb))
+		if (wire_is_text(key, "verb") && !wire_take_text(&value, verb))
 			return false;
 	}
 	return true;
@@ -330,7 +351,7 @@ static bool take_command(struct run *r, struct run *name, struct run *verb)
 bool wire_commands(struct run r, wire_command *each, void *arg)
 {
 	uint64_t count;
-	if (!take_array(&r, &count))
+	if (!wire_take_array(&r, &count))
 		return false;
 	for (; count > 0; count--) {
 		struct run name = {0}, verb = {0};

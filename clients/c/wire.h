@@ -42,6 +42,14 @@ struct wire_error {
 };
 bool wire_error(struct run, struct wire_error *);
 
+// Each takes the first value off a run that wire_value() found whole; false: it is none of that kind, and nothing was taken.
+struct run wire_take_value(struct run *);
+bool wire_take_array(struct run *, uint64_t *count);
+bool wire_take_map(struct run *, uint64_t *pairs);
+bool wire_take_text(struct run *, struct run *text);
+bool wire_take_uint(struct run *, uint64_t *number);
+bool wire_is_text(struct run text, const char *literal);
+
 // The parts of a request; params and options may be empty.
 struct wire_request {
 	struct run method, params, options;

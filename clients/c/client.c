@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "consumer.h"
-#include "subscription.h"
+#include "feed.h"
 
 enum { CONNECT_MS = 5000, CALL_MS = 60000, BACKOFF_MS = 50, BACKOFF_MAX_MS = 5000 };
 enum { NOTES = 64 << 20, FRAME = 1 << 30, PENDING_MOST = 256 << 20, FRAME_BYTES = 256 << 10 };
@@ -56,7 +56,7 @@ static struct wherry_client *client_new(void)
 	pthread_cond_init(&c->settled, NULL);
 	c->bound = c->alarm = NO_DEADLINE;
 	c->last_note = &c->first_note;
-	c->subscriptions.last_early = &c->subscriptions.first_early;
+	c->feeds.last_early = &c->feeds.first_early;
 	c->last_done = &c->done;
 	c->link.random = ((uint64_t)monotonic_ms() ^ (uint64_t)(uintptr_t)c) | 1;
 	return c;
@@ -113,7 +113,7 @@ void wherry_client_close(wherry_client *c)
 	link_close(c);
 	while (c->sent.first != NULL)
 		request_fail(c, c->sent.first, WHERRY_ESHUTDOWN, NULL); // fences
-	subscriptions_free(c);
+	feeds_free(c);
 	consumers_free(c);
 	pthread_mutex_unlock(&c->lock);
 	note_free_all(c);

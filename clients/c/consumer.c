@@ -2,7 +2,7 @@
 
 #include "consumer.h"
 
-#include "subscription.h"
+#include "feed.h"
 
 enum {
 	VISIBLE_MS = 30000,
@@ -147,12 +147,12 @@ void consumers_lost(struct wherry_client *c)
 	for (struct wherry_consumer *k = c->consumers, *next; k != NULL; k = next) {
 		next = k->next;
 		k->gap = true;
-		k->gap_why = c->loss;
+		error_local(&k->gap_why, WHERRY_ESTALE, c->link.why);
 		k->next_touch = AT_ONCE;
 		if (!k->holds)
 			lose_jobs(k);
 		if (c->link.state == LINK_ENDED)
-			consumer_end(k, &c->loss);
+			consumer_end(k, &k->gap_why);
 	}
 	errand(c, AT_ONCE);
 }
@@ -184,7 +184,7 @@ static bool encode_options(struct wherry_consumer *k, const char *ns)
 	return keep(&k->give_back, &back) && kept;
 }
 
-static int encode_pop(struct wherry_consumer *k, const wherry_consume *w, const char *ns)
+static int encode_pop(struct wherry_consumer *k, const wherry_consume_options *w, const char *ns)
 {
 	struct pack params = {0}, options = {0};
 	pack_texts(&params, w->queues, w->queue_count);
@@ -207,7 +207,7 @@ static void free_consumer(struct wherry_consumer *k)
 	free(k);
 }
 
-static void take_wishes(struct wherry_consumer *k, const wherry_consume *w)
+static void take_wishes(struct wherry_consumer *k, const wherry_consume_options *w)
 {
 	k->holds = (w->flags & WHERRY_HOLD) != 0;
 	k->prefetch = w->prefetch == 0 ? 1 : w->prefetch;
@@ -241,9 +241,10 @@ static int begin(struct wherry_consumer *k, wherry_error *error)
 	return status;
 }
 
-int wherry_client_consume(wherry_client *c, const wherry_consume *what, wherry_consumer **out, wherry_error *error)
+int wherry_client_consume(
+    wherry_client *c, const wherry_consume_options *what, wherry_consumer **out, wherry_error *error)
 {
-	wherry_consume w = {0};
+	wherry_consume_options w = {0};
 	char room[NS_ROOM];
 	*out = NULL;
 	error_clear(error);

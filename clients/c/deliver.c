@@ -4,7 +4,7 @@
 // asked for, deliveries for ids that nobody has are held: they are claimed when the answer comes, or handed to whoever
 // hears notes when no answer is awaited any more.
 
-#include "subscription.h"
+#include "feed.h"
 
 uint64_t add_capped(uint64_t a, uint64_t b)
 {
@@ -19,7 +19,7 @@ static size_t cost(size_t len)
 }
 
 // What was to be told before it is told before whatever comes behind it.
-static void pass_on(struct wherry_subscription *s, const struct parcel *p, uint64_t lost)
+static void pass_on(struct wherry_feed *s, const struct parcel *p, uint64_t lost)
 {
 	bool *gap = s->first != NULL ? &s->first->gap : &s->gap;
 	bool *after = s->first != NULL ? &s->first->after_gap : &s->after_gap;
@@ -29,7 +29,7 @@ static void pass_on(struct wherry_subscription *s, const struct parcel *p, uint6
 	*sum = add_capped(*sum, lost);
 }
 
-struct parcel *parcel_take(struct wherry_subscription *s)
+struct parcel *parcel_take(struct wherry_feed *s)
 {
 	struct parcel *p = s->first;
 	s->first = p->next;
@@ -39,23 +39,23 @@ struct parcel *parcel_take(struct wherry_subscription *s)
 	return p;
 }
 
-static void drop_oldest(struct wherry_subscription *s)
+static void drop_oldest(struct wherry_feed *s)
 {
 	struct parcel *p = parcel_take(s);
 	pass_on(s, p, add_capped(p->lost, p->count));
 	free(p);
 }
 
-void parcels_free(struct wherry_subscription *s)
+void parcels_free(struct wherry_feed *s)
 {
 	while (s->first != NULL)
 		free(parcel_take(s));
 }
 
 // Callbacks take everything before more is received: only what is pulled piles up.
-static bool make_room(struct wherry_subscription *s, size_t len)
+static bool make_room(struct wherry_feed *s, size_t len)
 {
-	while (subscription_is_pulled(s) && s->first != NULL && s->kept + cost(len) > s->keep_bytes) {
+	while (feed_is_pulled(s) && s->first != NULL && s->kept + cost(len) > s->keep_bytes) {
 		if (s->drops_newest)
 			return false;
 		drop_oldest(s);
@@ -63,7 +63,7 @@ static bool make_room(struct wherry_subscription *s, size_t len)
 	return true;
 }
 
-static void keep(struct wherry_subscription *s, struct run what, uint64_t count, uint64_t lost)
+static void keep(struct wherry_feed *s, struct run what, uint64_t count, uint64_t lost)
 {
 	struct parcel *p = make_room(s, what.len) ? malloc(sizeof(*p) + what.len) : NULL;
 	s->lost = add_capped(s->lost, lost);
@@ -79,7 +79,7 @@ static void keep(struct wherry_subscription *s, struct run what, uint64_t count,
 	*(s->last != NULL ? &s->last->next : &s->first) = p;
 	s->last = p;
 	s->kept += cost(p->len);
-	subscription_came(s);
+	feed_came(s);
 }
 
 struct delivery {
@@ -115,7 +115,7 @@ static bool is_message(struct run *r)
 	return true;
 }
 
-static const char *accept_messages(struct wherry_subscription *s, const struct delivery *d)
+static const char *accept_messages(struct wherry_feed *s, const struct delivery *d)
 {
 	struct run r = d->rest;
 	uint64_t seq, lost, count;
@@ -136,7 +136,7 @@ static const char *accept_messages(struct wherry_subscription *s, const struct d
 	return NULL;
 }
 
-static const char *accept_event(struct wherry_subscription *s, const struct delivery *d)
+static const char *accept_event(struct wherry_feed *s, const struct delivery *d)
 {
 	struct run r = d->rest, event;
 	uint64_t revision, lost;
@@ -153,7 +153,7 @@ static const char *accept_event(struct wherry_subscription *s, const struct deli
 	return NULL;
 }
 
-static const char *accept_delivery(struct wherry_subscription *s, const struct delivery *d)
+static const char *accept_delivery(struct wherry_feed *s, const struct delivery *d)
 {
 	if (s->stopped)
 		return NULL;
@@ -164,16 +164,16 @@ static const char *accept_delivery(struct wherry_subscription *s, const struct d
 
 static const char *early_keep(struct wherry_client *c, struct note *n)
 {
-	struct subscriptions *all = &c->subscriptions;
+	struct feeds *all = &c->feeds;
 	*all->last_early = n;
 	all->last_early = &n->next;
 	all->early_bytes += note_cost(n);
 	return all->early_bytes <= c->max_notes ? NULL : "the broker sent too much for ids that it never told";
 }
 
-static void early_claim(struct wherry_subscription *s)
+static void early_claim(struct wherry_feed *s)
 {
-	struct subscriptions *all = &s->client->subscriptions;
+	struct feeds *all = &s->client->feeds;
 	struct note **at = &all->first_early, *n;
 	while ((n = *at) != NULL) {
 		struct delivery d;
@@ -194,7 +194,7 @@ static void early_claim(struct wherry_subscription *s)
 
 void early_release(struct wherry_client *c)
 {
-	struct subscriptions *all = &c->subscriptions;
+	struct feeds *all = &c->feeds;
 	struct note *n = all->first_early, *next;
 	all->first_early = NULL;
 	all->last_early = &all->first_early;
@@ -208,30 +208,30 @@ void early_release(struct wherry_client *c)
 
 // --- whose it is ------------------------------------------------------------------------------------------------------
 
-static struct wherry_subscription **bucket_of(struct wherry_client *c, uint64_t id)
+static struct wherry_feed **bucket_of(struct wherry_client *c, uint64_t id)
 {
-	return &c->subscriptions.by_id[id % SUBSCRIPTION_BUCKETS];
+	return &c->feeds.by_id[id % FEED_BUCKETS];
 }
 
-static struct wherry_subscription *find(struct wherry_client *c, const struct delivery *d)
+static struct wherry_feed *find(struct wherry_client *c, const struct delivery *d)
 {
-	struct wherry_subscription *s = *bucket_of(c, d->id);
+	struct wherry_feed *s = *bucket_of(c, d->id);
 	while (s != NULL && (s->id != d->id || s->watches != d->watches))
 		s = s->next_of_bucket;
 	return s;
 }
 
-void subscription_known(struct wherry_subscription *s)
+void feed_known(struct wherry_feed *s)
 {
-	struct wherry_subscription **bucket = bucket_of(s->client, s->id);
+	struct wherry_feed **bucket = bucket_of(s->client, s->id);
 	s->next_of_bucket = *bucket;
 	*bucket = s;
 	early_claim(s);
 }
 
-void subscription_unknown(struct wherry_subscription *s)
+void feed_unknown(struct wherry_feed *s)
 {
-	struct wherry_subscription **at = bucket_of(s->client, s->id);
+	struct wherry_feed **at = bucket_of(s->client, s->id);
 	while (*at != NULL && *at != s)
 		at = &(*at)->next_of_bucket;
 	if (*at == s)
@@ -241,14 +241,14 @@ void subscription_unknown(struct wherry_subscription *s)
 const char *deliver(struct wherry_client *c, const struct wire_object *o)
 {
 	struct delivery d;
-	struct wherry_subscription *s = NULL;
+	struct wherry_feed *s = NULL;
 	bool is = read_delivery(o->method, o->params, &d);
 	if (is)
 		s = find(c, &d);
 	if (s != NULL)
 		return accept_delivery(s, &d);
 	struct note *n = note_new(o);
-	if (is && n != NULL && c->subscriptions.asked > 0)
+	if (is && n != NULL && c->feeds.asked > 0)
 		return early_keep(c, n);
 	note_keep(c, n);
 	return NULL;

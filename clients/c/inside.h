@@ -140,13 +140,13 @@ struct note {
 	uint8_t bytes[]; // the method, then the params
 };
 
-enum { SUBSCRIPTION_BUCKETS = 64 };
+enum { FEED_BUCKETS = 64 };
 
-// subscription.h
-struct subscriptions {
-	struct wherry_subscription *first, *last; // in the order in which they were made
-	struct wherry_subscription *by_id[SUBSCRIPTION_BUCKETS];
-	struct wherry_subscription *first_to_tell, *last_to_tell;
+// feed.h
+struct feeds {
+	struct wherry_feed *first, *last; // in the order in which they were made
+	struct wherry_feed *by_id[FEED_BUCKETS];
+	struct wherry_feed *first_to_tell, *last_to_tell;
 	uint64_t asked; // whose answer is awaited
 	struct note *first_early, **last_early;
 	uint64_t early_bytes;
@@ -211,7 +211,7 @@ struct wherry_client {
 	bool urgently;      // what this thread enqueues goes before all that waits
 	struct list urgent; // that is here
 
-	struct subscriptions subscriptions;
+	struct feeds feeds;
 	struct wherry_consumer *consumers;
 	bool errands;  // something of these is to be asked for
 	int64_t alarm; // or will be, then

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "consumer.h"
-#include "subscription.h"
+#include "feed.h"
 
 enum {
 	PAIR1 = 0x11,
@@ -287,7 +287,7 @@ void link_lost(struct wherry_client *c, int status, const char *why)
 	c->losses++;
 	c->loss_to_tell = true;
 	error_local(&c->loss, status, l->why);
-	subscriptions_lost(c);
+	feeds_lost(c);
 	consumers_lost(c);
 	waiters_wake(c, &c->first_note);
 	link_close(c);

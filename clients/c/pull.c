@@ -1,6 +1,6 @@
 // Messages and events, handed to whoever waits for them, or to callbacks on the client's thread.
 
-#include "subscription.h"
+#include "feed.h"
 
 // --- what a parcel says -----------------------------------------------------------------------------------------------
 
@@ -24,7 +24,7 @@ static void take_marks(struct parcel *p, uint64_t *lost, uint32_t *flags)
 	p->count--;
 }
 
-static void take_message(struct wherry_subscription *s, struct parcel *p, wherry_message *m)
+static void take_message(struct wherry_feed *s, struct parcel *p, wherry_delivery *m)
 {
 	struct run r = rest_of(p), topic = {0}, payload, headers = {0};
 	uint64_t parts = 0;
@@ -66,7 +66,7 @@ static void take_event(struct parcel *p, wherry_event *e)
 
 // Whom it is for: one of these.
 struct puller {
-	wherry_message *message;
+	wherry_delivery *message;
 	wherry_event *event;
 };
 
@@ -79,7 +79,7 @@ static const void *move(uint8_t **to, const void *from, size_t len)
 	return at;
 }
 
-static int hand_message(struct wherry_subscription *s, wherry_message *m)
+static int hand_message(struct wherry_feed *s, wherry_delivery *m)
 {
 	struct parcel *p = s->first;
 	if (!bytes_replace(&m->memory, &m->memory_room, p->len - p->at))
@@ -92,7 +92,7 @@ static int hand_message(struct wherry_subscription *s, wherry_message *m)
 	return WHERRY_OK;
 }
 
-static int hand_event(struct wherry_subscription *s, wherry_event *e)
+static int hand_event(struct wherry_feed *s, wherry_event *e)
 {
 	struct parcel *p = s->first;
 	if (!bytes_replace(&e->memory, &e->memory_room, p->len - p->at))
@@ -104,7 +104,7 @@ static int hand_event(struct wherry_subscription *s, wherry_event *e)
 	return WHERRY_OK;
 }
 
-static int hand_out(struct wherry_subscription *s, const struct puller *who)
+static int hand_out(struct wherry_feed *s, const struct puller *who)
 {
 	int status = who->message != NULL ? hand_message(s, who->message) : hand_event(s, who->event);
 	if (is_empty(s->first))
@@ -114,7 +114,7 @@ static int hand_out(struct wherry_subscription *s, const struct puller *who)
 	return status;
 }
 
-static bool take_gap(struct wherry_subscription *s)
+static bool take_gap(struct wherry_feed *s)
 {
 	bool *gap = s->first != NULL ? &s->first->gap : &s->gap;
 	bool *after = s->first != NULL ? &s->first->after_gap : &s->after_gap;
@@ -125,7 +125,7 @@ static bool take_gap(struct wherry_subscription *s)
 }
 
 // What there is to say without waiting; EAGAIN: nothing.
-static int look(struct wherry_subscription *s, const struct puller *who, const wherry_error **why)
+static int look(struct wherry_feed *s, const struct puller *who, const wherry_error **why)
 {
 	if (take_gap(s)) {
 		*why = &s->gap_why;
@@ -141,8 +141,7 @@ static int look(struct wherry_subscription *s, const struct puller *who, const w
 	return s->end_why.code;
 }
 
-static int pull_locked(
-    struct wherry_subscription *s, int64_t deadline, const struct puller *who, const wherry_error **why)
+static int pull_locked(struct wherry_feed *s, int64_t deadline, const struct puller *who, const wherry_error **why)
 {
 	struct wherry_client *c = s->client;
 	int status = look(s, who, why);
@@ -160,10 +159,10 @@ static const char *text_of(int status)
 	return status == WHERRY_ETIMEOUT ? "nothing came" : status == WHERRY_ESHUTDOWN ? "it was stopped" : NULL;
 }
 
-static int pull(struct wherry_subscription *s, int64_t timeout_ms, const struct puller *who, wherry_error *error)
+static int pull(struct wherry_feed *s, int64_t timeout_ms, const struct puller *who, wherry_error *error)
 {
 	const wherry_error *why = NULL;
-	bool mine = s->watches == (who->event != NULL) && subscription_is_pulled(s);
+	bool mine = s->watches == (who->event != NULL) && feed_is_pulled(s);
 	error_clear(error);
 	if (!mine)
 		return error_local(error, WHERRY_EARG, "it has a callback, or is of another kind");
@@ -179,20 +178,20 @@ static int pull(struct wherry_subscription *s, int64_t timeout_ms, const struct 
 	return status;
 }
 
-int wherry_subscription_next(wherry_subscription *s, int64_t timeout_ms, wherry_message *message, wherry_error *error)
+int wherry_feed_next(wherry_feed *s, int64_t timeout_ms, wherry_delivery *message, wherry_error *error)
 {
 	return pull(s, timeout_ms, &(struct puller){.message = message}, error);
 }
 
-int wherry_subscription_next_event(wherry_subscription *s, int64_t timeout_ms, wherry_event *event, wherry_error *error)
+int wherry_feed_next_event(wherry_feed *s, int64_t timeout_ms, wherry_event *event, wherry_error *error)
 {
 	return pull(s, timeout_ms, &(struct puller){.event = event}, error);
 }
 
-void wherry_message_free(wherry_message *message)
+void wherry_delivery_free(wherry_delivery *message)
 {
 	free(message->memory);
-	*message = (wherry_message){0};
+	*message = (wherry_delivery){0};
 }
 
 void wherry_event_free(wherry_event *event)
@@ -203,9 +202,9 @@ void wherry_event_free(wherry_event *event)
 
 // --- telling ----------------------------------------------------------------------------------------------------------
 
-static void list_to_tell(struct wherry_subscription *s)
+static void list_to_tell(struct wherry_feed *s)
 {
-	struct subscriptions *all = &s->client->subscriptions;
+	struct feeds *all = &s->client->feeds;
 	if (s->to_tell)
 		return;
 	s->to_tell = true;
@@ -214,24 +213,24 @@ static void list_to_tell(struct wherry_subscription *s)
 	all->last_to_tell = s;
 }
 
-void subscription_came(struct wherry_subscription *s)
+void feed_came(struct wherry_feed *s)
 {
-	if (subscription_is_pulled(s))
+	if (feed_is_pulled(s))
 		waiter_wake_one(s->client, s);
 	else
 		list_to_tell(s);
 }
 
-void subscription_turned(struct wherry_subscription *s)
+void feed_turned(struct wherry_feed *s)
 {
 	waiters_wake(s->client, s);
-	if (!subscription_is_pulled(s))
+	if (!feed_is_pulled(s))
 		list_to_tell(s);
 }
 
-static void tell_one(struct wherry_subscription *s, struct parcel *p)
+static void tell_one(struct wherry_feed *s, struct parcel *p)
 {
-	wherry_message m = {0};
+	wherry_delivery m = {0};
 	wherry_event e = {0};
 	if (s->watches) {
 		take_event(p, &e);
@@ -242,7 +241,7 @@ static void tell_one(struct wherry_subscription *s, struct parcel *p)
 	}
 }
 
-static void tell_parcel(struct wherry_subscription *s, struct parcel *p)
+static void tell_parcel(struct wherry_feed *s, struct parcel *p)
 {
 	tell_begin(s->client, TELLING_MESSAGES);
 	while (p->count > 0 && !atomic_load(&s->closed))
@@ -251,7 +250,7 @@ static void tell_parcel(struct wherry_subscription *s, struct parcel *p)
 	free(p);
 }
 
-static void tell_gap(struct wherry_subscription *s, int ended, wherry_error why)
+static void tell_gap(struct wherry_feed *s, int ended, wherry_error why)
 {
 	if (s->on_gap == NULL)
 		return;
@@ -260,7 +259,7 @@ static void tell_gap(struct wherry_subscription *s, int ended, wherry_error why)
 	tell_end(s->client);
 }
 
-static bool tell_next(struct wherry_subscription *s)
+static bool tell_next(struct wherry_feed *s)
 {
 	if (take_gap(s)) {
 		tell_gap(s, 0, s->gap_why);
@@ -277,10 +276,10 @@ static bool tell_next(struct wherry_subscription *s)
 	return false;
 }
 
-void subscriptions_tell(struct wherry_client *c)
+void feeds_tell(struct wherry_client *c)
 {
-	struct subscriptions *all = &c->subscriptions;
-	for (struct wherry_subscription *s; (s = all->first_to_tell) != NULL && !c->closing;) {
+	struct feeds *all = &c->feeds;
+	for (struct wherry_feed *s; (s = all->first_to_tell) != NULL && !c->closing;) {
 		all->first_to_tell = s->next_to_tell;
 		if (all->first_to_tell == NULL)
 			all->last_to_tell = NULL;
@@ -290,6 +289,6 @@ void subscriptions_tell(struct wherry_client *c)
 			;
 		s->telling = false;
 		pthread_cond_broadcast(&c->roles);
-		subscription_release(s);
+		feed_release(s);
 	}
 }

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "subscription.h"
+#include "feed.h"
 
 enum {
 	HOPS = 4,

@@ -31,7 +31,7 @@ static void done(struct wherry_client *c)
 {
 	struct link *l = &c->link;
 	resolve_doubts(c);
-	bool awaited = c->changed != NULL || c->subscriptions.first != NULL || c->consumers != NULL;
+	bool awaited = c->changed != NULL || c->feeds.first != NULL || c->consumers != NULL;
 	l->state = awaited && c->counts.connections > 0 ? LINK_READY : LINK_UP;
 	l->heard_ms = monotonic_ms();
 	c->counts.connections++;
@@ -64,7 +64,8 @@ static void ask(struct wherry_client *c, int what)
 			"client",
 			c->name)};
 	if (what == SETUP_NS)
-		q = (struct wire_request){.method = text_run("session.use"), .params = encode_text(room, "\x91", c->ns)};
+		q = (struct wire_request){
+		    .method = text_run("session.use"), .params = encode_text(room, "\x91", c->ns)};
 	c->seq++;
 	c->link.setup_id[what] = (uint32_t)c->seq;
 	c->link.setup_left |= 1u << what;

@@ -3,7 +3,7 @@
 #include <signal.h>
 
 #include "consumer.h"
-#include "subscription.h"
+#include "feed.h"
 
 bool on_own_thread(const struct wherry_client *c)
 {
@@ -75,7 +75,7 @@ static void run_errands(struct wherry_client *c)
 		return;
 	c->errands = false;
 	c->alarm = NO_DEADLINE;
-	subscriptions_ask(c, now);
+	feeds_ask(c, now);
 	consumers_ask(c, now);
 }
 
@@ -101,7 +101,7 @@ static void tell_all(struct wherry_client *c)
 	async_tell(c);
 	if (c->link.state == LINK_READY)
 		tell_ready(c);
-	subscriptions_tell(c);
+	feeds_tell(c);
 	consumers_tell(c);
 	note_tell(c);
 	run_errands(c);

@@ -32,14 +32,15 @@ extern "C" {
 
 // --- topics -----------------------------------------------------------------------------------------------------------
 
-typedef struct wherry_subscription wherry_subscription; // of topics, or a watch of keys
+// What comes of a subscription to topics, or of a watch of keys: pulled by wherry_feed_next(), or told to callbacks.
+typedef struct wherry_feed wherry_feed;
 
-// In wherry_message.flags and wherry_event.flags: the connection was lost before this one, and how many were missed is not
+// In wherry_delivery.flags and wherry_event.flags: the connection was lost before this one, and how many were missed is not
 // known.
 #define WHERRY_AFTER_GAP (1u << 0)
 
-// One message.  For wherry_subscription_next() begin with {0}, use it again and again, and wherry_message_free() at the end.
-typedef struct wherry_message {
+// One message.  For wherry_feed_next() begin with {0}, use it again and again, and wherry_delivery_free() at the end.
+typedef struct wherry_delivery {
 	const char *topic; // not terminated
 	size_t topic_len;
 	const void *payload; // one encoded value
@@ -52,10 +53,10 @@ typedef struct wherry_message {
 	uint32_t reserved0;
 	void *memory; // the library's
 	size_t memory_room;
-} wherry_message;
+} wherry_delivery;
 
 // On the client's thread; lent until it returns.
-typedef void (*wherry_on_message)(void *arg, const wherry_message *message);
+typedef void (*wherry_on_message)(void *arg, const wherry_delivery *message);
 
 // On the client's thread.  ended 0: the connection was lost (why: how) and this was made anew just now; what came to pass
 // in between was missed.  ended 1: the broker refuses to go on with it (why), or the client opens no more connections
@@ -68,8 +69,8 @@ typedef void (*wherry_on_gap)(void *arg, int ended, const wherry_error *why);
 #define WHERRY_NO_WAIT (1u << 3)  // do not wait for the broker's answer: it is told if it refuses; from callbacks, too
 
 // [grows] All zero, but size and filters, asks for the presets.  Everything is copied.
-typedef struct wherry_subscribe {
-	uint32_t size;              // sizeof(wherry_subscribe)
+typedef struct wherry_subscribe_options {
+	uint32_t size;              // sizeof(wherry_subscribe_options)
 	uint32_t flags;             // WHERRY_RETAINED, WHERRY_NO_WAIT
 	const char *const *filters; // "sensor.*.temp", "log.>"
 	size_t filter_count;
@@ -78,41 +79,40 @@ typedef struct wherry_subscribe {
 	const char *overflow;  // "drop_oldest", "drop_newest", "conflate", "disconnect"; NULL: the broker's preset
 	uint64_t max_messages; // that wait at the broker; 0: its preset
 	uint64_t max_bytes;    // likewise
-	// Pulled: bytes that wait here, 32 more for each delivery; beyond it the oldest are dropped, with overflow
+	// Pulled: bytes that wait here, the library's own among them; beyond it the oldest are dropped, with overflow
 	// "drop_newest" the newest.  0: 16 MiB.
 	uint64_t keep_bytes;
 	const char *ns;     // the namespace; NULL: the one that the client works in now, also after a lost connection
 	int64_t timeout_ms; // for the broker's answer; 0: the client's call_ms; < 0: for ever
-	wherry_on_message on_message; // NULL: wherry_subscription_next() pulls
-	wherry_on_gap on_gap;         // may be NULL: WHERRY_AFTER_GAP tells it, too
+	wherry_on_message on_message; // NULL: wherry_feed_next() pulls
+	wherry_on_gap on_gap;         // with on_message; may be NULL: WHERRY_AFTER_GAP tells it, too
 	void *arg;
-} wherry_subscribe;
+} wherry_subscribe_options;
 
-// Subscribes, and waits for the broker's answer (unless WHERRY_NO_WAIT).  *subscription is given, to be closed; NULL when
+// Subscribes, and waits for the broker's answer (unless WHERRY_NO_WAIT).  *feed is given, to be closed; NULL when
 // it fails.  *error may be NULL.  Messages may come to on_message before this returns.
 WHERRY_API int wherry_client_subscribe(
-    wherry_client *client, const wherry_subscribe *what, wherry_subscription **subscription, wherry_error *error);
+    wherry_client *client, const wherry_subscribe_options *what, wherry_feed **feed, wherry_error *error);
 
 // The next message; any number of threads may ask, and each message goes to one of them.  Waits at most timeout_ms (0:
 // not at all; < 0: for ever).  ETIMEOUT: none came.  ESTALE: the connection was lost and the subscription was made anew:
 // once for each time, then it goes on (`once`: every time).  ESHUTDOWN: it was stopped, and all that was kept is told.
 // Another code: it has ended, and this is why; every time.  EARG: it has a callback, or watches keys; or called from a
 // callback.  *error may be NULL.
-WHERRY_API int wherry_subscription_next(
-    wherry_subscription *subscription, int64_t timeout_ms, wherry_message *message, wherry_error *error);
+WHERRY_API int wherry_feed_next(wherry_feed *feed, int64_t timeout_ms, wherry_delivery *message, wherry_error *error);
 
-WHERRY_API void wherry_message_free(wherry_message *message); // its memory; {0} again
+WHERRY_API void wherry_delivery_free(wherry_delivery *message); // its memory; {0} again
 
 // Unsubscribes, without waiting.  What was kept can still be pulled; who waits in next() is woken, with ESHUTDOWN.
-WHERRY_API void wherry_subscription_stop(wherry_subscription *subscription);
+WHERRY_API void wherry_feed_stop(wherry_feed *feed);
 
 // Stops and frees it; no other call of it is under way or begins.  When it returns no callback of it runs any more (called
 // from one: after that).  NULL does nothing.
-WHERRY_API void wherry_subscription_close(wherry_subscription *subscription);
+WHERRY_API void wherry_feed_close(wherry_feed *feed);
 
 // --- keys -------------------------------------------------------------------------------------------------------------
 
-// One change of a key.  For wherry_subscription_next_event() begin with {0}; wherry_event_free() at the end.
+// One change of a key.  For wherry_feed_next_event() begin with {0}; wherry_event_free() at the end.
 typedef struct wherry_event {
 	char event[16];  // "put", "del", "cas", "expire"; "state": what there was (WHERRY_INITIAL); terminated
 	const void *key; // one encoded value
@@ -129,28 +129,27 @@ typedef struct wherry_event {
 
 typedef void (*wherry_on_event)(void *arg, const wherry_event *event); // as wherry_on_message
 
-// [grows] As wherry_subscribe.
-typedef struct wherry_watch {
-	uint32_t size;    // sizeof(wherry_watch)
+// [grows] As wherry_subscribe_options.
+typedef struct wherry_watch_options {
+	uint32_t size;    // sizeof(wherry_watch_options)
 	uint32_t flags;   // WHERRY_INITIAL, WHERRY_NO_WAIT
 	const void *keys; // one encoded array: keys and patterns, as kv.watch takes them
 	size_t keys_len;
 	uint64_t keep_bytes;
 	const char *ns;
 	int64_t timeout_ms;
-	wherry_on_event on_event; // NULL: wherry_subscription_next_event() pulls
+	wherry_on_event on_event; // NULL: wherry_feed_next_event() pulls
 	wherry_on_gap on_gap;
 	void *arg;
-} wherry_watch;
+} wherry_watch_options;
 
 // Watches keys, as wherry_client_subscribe() subscribes to topics.  Events of a key come in the order of their revisions.
 // After a gap a key that went away meanwhile is not told of: with WHERRY_INITIAL, forget what you knew when the gap is told;
 // everything there is follows as "state".
 WHERRY_API int wherry_client_watch(
-    wherry_client *client, const wherry_watch *what, wherry_subscription **subscription, wherry_error *error);
+    wherry_client *client, const wherry_watch_options *what, wherry_feed **feed, wherry_error *error);
 
-WHERRY_API int wherry_subscription_next_event(
-    wherry_subscription *subscription, int64_t timeout_ms, wherry_event *event, wherry_error *error);
+WHERRY_API int wherry_feed_next_event(wherry_feed *feed, int64_t timeout_ms, wherry_event *event, wherry_error *error);
 
 WHERRY_API void wherry_event_free(wherry_event *event);
 
@@ -183,8 +182,8 @@ typedef void (*wherry_on_job)(void *arg, wherry_job *job); // on the client's th
 typedef void (*wherry_settled)(void *arg, const wherry_job *job, const wherry_error *error);
 
 // [grows] All zero, but size and queues, asks for the presets.  Everything is copied.
-typedef struct wherry_consume {
-	uint32_t size;             // sizeof(wherry_consume)
+typedef struct wherry_consume_options {
+	uint32_t size;             // sizeof(wherry_consume_options)
 	uint32_t flags;            // WHERRY_HOLD
 	const char *const *queues; // the first that has something is popped from
 	size_t queue_count;
@@ -197,19 +196,19 @@ typedef struct wherry_consume {
 	int64_t
 	    touch_ms;   // for how long a job's is, so that one whose worker hangs comes back; 0: as long as it is held;
 			// < 0: not at all
-	const char *ns; // as wherry_subscribe
+	const char *ns; // as wherry_subscribe_options
 	wherry_on_job on_job;   // NULL: wherry_consumer_next() pulls.  It may end the job, or let another thread do so
 	wherry_settled settled; // may be NULL
 	wherry_on_gap on_gap;   // may be NULL
 	void *arg;
-} wherry_consume;
+} wherry_consume_options;
 
 // Begins to pop.  *consumer is given, to be closed; NULL when it fails.  Waits for nothing; may be called from callbacks.
 // A refusal of the broker ends it, and is told; what passes by itself (EAGAIN, ELIMIT, ENOMEM, ESHUTDOWN) is tried again.
 WHERRY_API int wherry_client_consume(
-    wherry_client *client, const wherry_consume *what, wherry_consumer **consumer, wherry_error *error);
+    wherry_client *client, const wherry_consume_options *what, wherry_consumer **consumer, wherry_error *error);
 
-// The next job; any number of threads may ask.  Codes as wherry_subscription_next(), but for ESTALE: that the connection
+// The next job; any number of threads may ask.  Codes as wherry_feed_next(), but for ESTALE: that the connection
 // was lost is told for each job (wherry_job_lost) and by on_gap.
 WHERRY_API int wherry_consumer_next(
     wherry_consumer *consumer, int64_t timeout_ms, wherry_job **job, wherry_error *error);
@@ -239,7 +238,7 @@ WHERRY_API int wherry_job_lost(const wherry_job *job);
 WHERRY_API int wherry_consumer_stop(wherry_consumer *consumer, int64_t timeout_ms);
 
 // Stops, gives back all jobs that are not ended, as those that wait, and frees it; no other call of it, or of a job of it,
-// is under way or begins.  As wherry_subscription_close().
+// is under way or begins.  As wherry_feed_close().
 WHERRY_API void wherry_consumer_close(wherry_consumer *consumer);
 
 #ifdef __cplusplus

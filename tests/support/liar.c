@@ -44,6 +44,16 @@ void liar_answer(int fd, uint32_t id, const char *result, size_t len)
 	liar_frame(fd, body, 8 + len);
 }
 
+static void show(const struct request *r, struct liar_request *to)
+{
+	char *params = embed_show(r->params);
+	char *options = embed_show(r->options);
+	snprintf(to->said, sizeof(to->said), "%s%s%s%s", params, r->option_count > 0 ? " {" : "", options,
+	    r->option_count > 0 ? "}" : "");
+	free(params);
+	free(options);
+}
+
 static size_t slice(const uint8_t *body, size_t len, struct liar_request *requests)
 {
 	struct cursor at = cursor_of(span_of(body, len));
@@ -53,6 +63,7 @@ static size_t slice(const uint8_t *body, size_t len, struct liar_request *reques
 	while (at.at < at.end && count < LIAR_REQUESTS && request_slice(&at, &r, &why) == WHERRY_OK) {
 		snprintf(requests[count].method, sizeof(requests[count].method), "%.*s", (int)r.method.len,
 		    (const char *)r.method.ptr);
+		show(&r, &requests[count]);
 		requests[count++].id = r.id;
 	}
 	return count;

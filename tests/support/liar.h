@@ -31,6 +31,7 @@ void liar_stop(struct liar *); // after the client's end
 struct liar_request {
 	uint32_t id;
 	char method[32];
+	char said[256]; // its arguments and options, as embed.h shows them
 };
 
 enum { LIAR_REQUESTS = 64 };

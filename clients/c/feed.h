@@ -1,13 +1,13 @@
 // Subscriptions and watches, on the inside: how the broker's deliveries become theirs.
 //
-//   subscription.c  making them, making them anew, leaving them
+//   feed.c  making them, making them anew, leaving them
 //   deliver.c       whose a delivery is, and what is kept of it
 //   pull.c          handing it to those who wait, or to callbacks
 //
 // Locks: wherry_client.lock guards all of it; what is constant is marked.
 
-#ifndef CLIENT_SUBSCRIPTION_H
-#define CLIENT_SUBSCRIPTION_H
+#ifndef CLIENT_FEED_H
+#define CLIENT_FEED_H
 
 #include <stdatomic.h>
 
@@ -25,7 +25,7 @@ struct parcel {
 	uint8_t bytes[];
 };
 
-enum subscription_state {
+enum feed_state {
 	WANTED, // to be asked for, on this connection or the next
 	ASKED,
 	MADE,
@@ -33,9 +33,9 @@ enum subscription_state {
 	ENDED,
 };
 
-struct wherry_subscription {
+struct wherry_feed {
 	struct request request; // first: of asking, then of leaving
-	struct wherry_subscription *next, *prev, *next_of_bucket, *next_to_tell;
+	struct wherry_feed *next, *prev, *next_of_bucket, *next_to_tell;
 
 	// constant
 	struct wherry_client *client;
@@ -48,12 +48,13 @@ struct wherry_subscription {
 	struct request like; // of asking
 	struct bytes ask;
 
-	enum subscription_state state;
+	enum feed_state state;
 	bool was_made; // ever
 	bool stopped;
 	bool to_tell;       // it is listed
 	bool telling;       // a callback of it may be running
-	atomic_bool closed; // by whoever had it
+	atomic_bool closed; // no callback begins any more
+	bool gone;          // and nobody has it
 	bool end_told;
 	uint64_t id;
 	uint64_t next_seq; // the broker's, on this connection; 0: not known
@@ -68,33 +69,33 @@ struct wherry_subscription {
 	uint64_t seq;        // of the last message told
 };
 
-// subscription.c
-void subscriptions_ask(struct wherry_client *, int64_t now); // for all that are wanted
-void subscriptions_lost(struct wherry_client *);             // the connection
-void subscriptions_free(struct wherry_client *);
-void subscription_end(struct wherry_subscription *, const wherry_error *why);
-void subscription_release(struct wherry_subscription *); // frees it if nobody has it any more
+// feed.c
+void feeds_ask(struct wherry_client *, int64_t now); // for all that are wanted
+void feeds_lost(struct wherry_client *);             // the connection
+void feeds_free(struct wherry_client *);
+void feed_end(struct wherry_feed *, const wherry_error *why);
+void feed_release(struct wherry_feed *); // frees it if nobody has it any more
 
-void subscription_discard(struct wherry_subscription *);                                  // its owner has gone
+void feed_discard(struct wherry_feed *);                                                  // its owner has gone
 const char *namespace_for(struct wherry_client *, const char *asked, char room[NS_ROOM]); // without the lock
 
-static inline bool subscription_is_pulled(const struct wherry_subscription *s)
+static inline bool feed_is_pulled(const struct wherry_feed *s)
 {
 	return s->on_message == NULL && s->on_event == NULL;
 }
 
 // deliver.c
 const char *deliver(struct wherry_client *, const struct wire_object *note); // NULL, or why it is no delivery
-void subscription_known(struct wherry_subscription *);                       // it has its id
-void subscription_unknown(struct wherry_subscription *);                     // it has it no more
+void feed_known(struct wherry_feed *);                                       // it has its id
+void feed_unknown(struct wherry_feed *);                                     // it has it no more
 void early_release(struct wherry_client *);                                  // no answer is awaited any more
-struct parcel *parcel_take(struct wherry_subscription *);                    // the first; the caller's
-void parcels_free(struct wherry_subscription *);
+struct parcel *parcel_take(struct wherry_feed *);                            // the first; the caller's
+void parcels_free(struct wherry_feed *);
 uint64_t add_capped(uint64_t, uint64_t);
 
 // pull.c
-void subscription_came(struct wherry_subscription *);   // a parcel
-void subscription_turned(struct wherry_subscription *); // its state, for all who wait for it
-void subscriptions_tell(struct wherry_client *);
+void feed_came(struct wherry_feed *);   // a parcel
+void feed_turned(struct wherry_feed *); // its state, for all who wait for it
+void feeds_tell(struct wherry_client *);
 
 #endif

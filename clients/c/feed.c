@@ -1,68 +1,68 @@
 // Subscriptions and watches: made, made anew on every connection, left.
 
-#include "subscription.h"
+#include "feed.h"
 
 enum { KEEP_BYTES = 16 << 20, RETRY_MS = 200 };
 
 // --- lists, and when they are freed -----------------------------------------------------------------------------------
 
-static void insert(struct wherry_subscription *s)
+static void insert(struct wherry_feed *s)
 {
-	struct subscriptions *all = &s->client->subscriptions;
+	struct feeds *all = &s->client->feeds;
 	s->prev = all->last;
 	*(s->prev != NULL ? &s->prev->next : &all->first) = s;
 	all->last = s;
 }
 
-static void unlink_subscription(struct wherry_subscription *s)
+static void unlink_feed(struct wherry_feed *s)
 {
-	struct subscriptions *all = &s->client->subscriptions;
+	struct feeds *all = &s->client->feeds;
 	*(s->prev != NULL ? &s->prev->next : &all->first) = s->next;
 	*(s->next != NULL ? &s->next->prev : &all->last) = s->prev;
 }
 
-static void free_subscription(struct wherry_subscription *s)
+static void free_feed(struct wherry_feed *s)
 {
 	parcels_free(s);
 	bytes_free(&s->ask);
 	free(s);
 }
 
-void subscription_release(struct wherry_subscription *s)
+void feed_release(struct wherry_feed *s)
 {
-	if (!atomic_load(&s->closed) || s->telling || s->to_tell || s->request.place != NOWHERE)
+	if (!s->gone || s->telling || s->to_tell || s->request.place != NOWHERE)
 		return;
-	unlink_subscription(s);
-	free_subscription(s);
+	unlink_feed(s);
+	free_feed(s);
 }
 
-void subscriptions_free(struct wherry_client *c)
+void feeds_free(struct wherry_client *c)
 {
-	for (struct wherry_subscription *s; (s = c->subscriptions.first) != NULL;) {
-		unlink_subscription(s);
-		free_subscription(s);
+	for (struct wherry_feed *s; (s = c->feeds.first) != NULL;) {
+		unlink_feed(s);
+		free_feed(s);
 	}
 	early_release(c);
 }
 
 // --- asking -----------------------------------------------------------------------------------------------------------
 
-void subscription_end(struct wherry_subscription *s, const wherry_error *why)
+void feed_end(struct wherry_feed *s, const wherry_error *why)
 {
 	s->state = ENDED;
 	s->end_why = *why;
-	subscription_turned(s);
+	feed_turned(s);
 }
 
-static void end_here(struct wherry_subscription *s, int status, const char *text)
+static void end_here(struct wherry_feed *s, int status, const char *text)
 {
 	wherry_error why;
 	error_local(&why, status, text);
-	subscription_end(s, &why);
+	feed_end(s, &why);
 }
 
 static void enqueue(
-    struct wherry_subscription *s, void (*ended)(struct wherry_client *, struct request *, const struct outcome *))
+    struct wherry_feed *s, void (*ended)(struct wherry_client *, struct request *, const struct outcome *))
 {
 	s->request.bound = true;
 	s->request.ended = ended;
@@ -72,16 +72,16 @@ static void enqueue(
 
 static void left(struct wherry_client *c, struct request *r, const struct outcome *o)
 {
-	struct wherry_subscription *s = (struct wherry_subscription *)(void *)r;
+	struct wherry_feed *s = (struct wherry_feed *)(void *)r;
 	(void)c;
 	(void)o;
-	subscription_unknown(s);
+	feed_unknown(s);
 	s->state = ENDED;
-	subscription_release(s);
+	feed_release(s);
 }
 
 // Until this is answered deliveries may come, and are nobody's business.
-static void leave(struct wherry_subscription *s)
+static void leave(struct wherry_feed *s)
 {
 	uint8_t room[16];
 	struct pack params = {.out = {.data = room, .room = sizeof(room)}};
@@ -96,7 +96,7 @@ static void leave(struct wherry_subscription *s)
 	enqueue(s, left);
 }
 
-static void made(struct wherry_subscription *s, struct run result)
+static void made(struct wherry_feed *s, struct run result)
 {
 	if (!wire_take_uint(&result, &s->id)) {
 		s->state = WANTED;
@@ -107,17 +107,17 @@ static void made(struct wherry_subscription *s, struct run result)
 	s->next_seq = 0;
 	s->gap |= s->was_made;
 	s->was_made = true;
-	subscription_known(s);
+	feed_known(s);
 	if (s->stopped)
 		leave(s);
 }
 
-static void refused(struct wherry_subscription *s, struct run error)
+static void refused(struct wherry_feed *s, struct run error)
 {
 	wherry_error why;
 	struct run unused;
 	if (error_remote(&why, error, &unused) != WHERRY_EAGAIN || !s->was_made) {
-		subscription_end(s, &why);
+		feed_end(s, &why);
 		return;
 	}
 	s->state = WANTED;
@@ -126,7 +126,7 @@ static void refused(struct wherry_subscription *s, struct run error)
 }
 
 // With the connection: the next one is asked.
-static void cut_short(struct wherry_subscription *s, const struct outcome *o)
+static void cut_short(struct wherry_feed *s, const struct outcome *o)
 {
 	if (o->status == WHERRY_ENOMEM || o->status == WHERRY_ESHUTDOWN)
 		end_here(s, o->status, o->text);
@@ -136,25 +136,25 @@ static void cut_short(struct wherry_subscription *s, const struct outcome *o)
 
 static void answered(struct wherry_client *c, struct request *r, const struct outcome *o)
 {
-	struct wherry_subscription *s = (struct wherry_subscription *)(void *)r;
-	c->subscriptions.asked--;
+	struct wherry_feed *s = (struct wherry_feed *)(void *)r;
+	c->feeds.asked--;
 	if (o->status != WHERRY_OK)
 		cut_short(s, o);
 	else if (!wire_is_nil(o->error))
 		refused(s, o->error);
 	else
 		made(s, o->result);
-	if (c->subscriptions.asked == 0)
+	if (c->feeds.asked == 0)
 		early_release(c);
 	if (s->stopped && s->state == WANTED)
 		s->state = ENDED;
-	subscription_turned(s);
-	subscription_release(s);
+	feed_turned(s);
+	feed_release(s);
 }
 
-void subscriptions_ask(struct wherry_client *c, int64_t now)
+void feeds_ask(struct wherry_client *c, int64_t now)
 {
-	for (struct wherry_subscription *s = c->subscriptions.first; s != NULL; s = s->next) {
+	for (struct wherry_feed *s = c->feeds.first; s != NULL; s = s->next) {
 		if (s->state != WANTED)
 			continue;
 		if (s->retry_at > now) {
@@ -163,30 +163,30 @@ void subscriptions_ask(struct wherry_client *c, int64_t now)
 		}
 		s->request = s->like;
 		s->state = ASKED;
-		c->subscriptions.asked++;
+		c->feeds.asked++;
 		enqueue(s, answered);
 	}
 }
 
 // What was held for them came before the loss.
-void subscriptions_lost(struct wherry_client *c)
+void feeds_lost(struct wherry_client *c)
 {
 	early_release(c);
-	memset(c->subscriptions.by_id, 0, sizeof(c->subscriptions.by_id));
-	for (struct wherry_subscription *s = c->subscriptions.first; s != NULL; s = s->next) {
+	memset(c->feeds.by_id, 0, sizeof(c->feeds.by_id));
+	for (struct wherry_feed *s = c->feeds.first; s != NULL; s = s->next) {
 		if (s->state == MADE) {
-			s->gap_why = c->loss;
+			error_local(&s->gap_why, WHERRY_ESTALE, c->link.why);
 			s->state = WANTED;
 		}
 		if (s->state == WANTED && c->link.state == LINK_ENDED)
-			subscription_end(s, &c->loss);
+			end_here(s, WHERRY_ESTALE, c->link.why);
 	}
 	errand(c, AT_ONCE);
 }
 
 // --- what is asked for ------------------------------------------------------------------------------------------------
 
-static int encode_topics(struct wherry_subscription *s, const wherry_subscribe *w, const char *ns)
+static int encode_topics(struct wherry_feed *s, const wherry_subscribe_options *w, const char *ns)
 {
 	struct pack params = {0}, options = {0};
 	pack_texts(&params, w->filters, w->filter_count);
@@ -201,7 +201,7 @@ static int encode_topics(struct wherry_subscription *s, const wherry_subscribe *
 	return request_encode("pubsub.subscribe", &params, &options, &s->like, &s->ask);
 }
 
-static int encode_keys(struct wherry_subscription *s, const wherry_watch *w, const char *ns)
+static int encode_keys(struct wherry_feed *s, const wherry_watch_options *w, const char *ns)
 {
 	struct pack params = {0}, options = {0};
 	pack_bytes(&params, w->keys, w->keys_len);
@@ -224,7 +224,7 @@ const char *namespace_for(struct wherry_client *c, const char *asked, char room[
 // --- beginning --------------------------------------------------------------------------------------------------------
 
 // Until the broker has answered; else it goes on without whoever asked, and is left as soon as it is made.
-static int await(struct wherry_subscription *s, int64_t timeout_ms, wherry_error *error)
+static int await(struct wherry_feed *s, int64_t timeout_ms, wherry_error *error)
 {
 	struct wherry_client *c = s->client;
 	int64_t deadline = deadline_after(timeout_ms == 0 ? c->call_ms : timeout_ms);
@@ -245,7 +245,7 @@ static int await(struct wherry_subscription *s, int64_t timeout_ms, wherry_error
 				 : error_local(error, WHERRY_EAGAIN, c->link.why);
 }
 
-static int begin(struct wherry_subscription *s, bool waits, int64_t timeout_ms, wherry_error *error)
+static int begin(struct wherry_feed *s, bool waits, int64_t timeout_ms, wherry_error *error)
 {
 	struct wherry_client *c = s->client;
 	const char *why = "not from a callback: it waits";
@@ -254,7 +254,7 @@ static int begin(struct wherry_subscription *s, bool waits, int64_t timeout_ms, 
 		status = request_admit(c, s->like.cost, &why);
 	if (status != WHERRY_OK) {
 		error_local(error, status, why);
-		free_subscription(s);
+		free_feed(s);
 		return status;
 	}
 	insert(s);
@@ -263,16 +263,16 @@ static int begin(struct wherry_subscription *s, bool waits, int64_t timeout_ms, 
 		status = await(s, timeout_ms, error);
 	if (status == WHERRY_OK)
 		return status;
-	subscription_discard(s);
+	feed_discard(s);
 	return status;
 }
 
-static int start(struct wherry_subscription *s, int status, uint32_t flags, int64_t timeout_ms,
-    wherry_subscription **out, wherry_error *error)
+static int start(
+    struct wherry_feed *s, int status, uint32_t flags, int64_t timeout_ms, wherry_feed **out, wherry_error *error)
 {
 	struct wherry_client *c = s->client;
 	if (status != WHERRY_OK) {
-		free_subscription(s);
+		free_feed(s);
 		return error_local(
 		    error, status, status == WHERRY_EARG ? "its keys are not one whole msgpack array" : NULL);
 	}
@@ -284,9 +284,9 @@ static int start(struct wherry_subscription *s, int status, uint32_t flags, int6
 	return status;
 }
 
-static struct wherry_subscription *subscription_new(struct wherry_client *c, uint64_t keep_bytes)
+static struct wherry_feed *feed_new(struct wherry_client *c, uint64_t keep_bytes)
 {
-	struct wherry_subscription *s = calloc(1, sizeof(*s));
+	struct wherry_feed *s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return NULL;
 	s->client = c;
@@ -295,16 +295,16 @@ static struct wherry_subscription *subscription_new(struct wherry_client *c, uin
 }
 
 int wherry_client_subscribe(
-    wherry_client *c, const wherry_subscribe *what, wherry_subscription **out, wherry_error *error)
+    wherry_client *c, const wherry_subscribe_options *what, wherry_feed **out, wherry_error *error)
 {
-	wherry_subscribe w = {0};
+	wherry_subscribe_options w = {0};
 	char room[NS_ROOM];
 	*out = NULL;
 	error_clear(error);
 	memcpy(&w, what, what->size < sizeof(w) ? what->size : sizeof(w));
 	if (w.filter_count == 0 || w.filters == NULL)
 		return error_local(error, WHERRY_EARG, "its size is not set, or it names no filter");
-	struct wherry_subscription *s = subscription_new(c, w.keep_bytes);
+	struct wherry_feed *s = feed_new(c, w.keep_bytes);
 	if (s == NULL)
 		return error_local(error, WHERRY_ENOMEM, NULL);
 	s->drops_newest = w.overflow != NULL && strcmp(w.overflow, "drop_newest") == 0;
@@ -315,16 +315,16 @@ int wherry_client_subscribe(
 	return start(s, status, w.flags, w.timeout_ms, out, error);
 }
 
-int wherry_client_watch(wherry_client *c, const wherry_watch *what, wherry_subscription **out, wherry_error *error)
+int wherry_client_watch(wherry_client *c, const wherry_watch_options *what, wherry_feed **out, wherry_error *error)
 {
-	wherry_watch w = {0};
+	wherry_watch_options w = {0};
 	char room[NS_ROOM];
 	*out = NULL;
 	error_clear(error);
 	memcpy(&w, what, what->size < sizeof(w) ? what->size : sizeof(w));
 	if (w.keys_len == 0)
 		return error_local(error, WHERRY_EARG, "its size is not set, or it names no key");
-	struct wherry_subscription *s = subscription_new(c, w.keep_bytes);
+	struct wherry_feed *s = feed_new(c, w.keep_bytes);
 	if (s == NULL)
 		return error_local(error, WHERRY_ENOMEM, NULL);
 	s->watches = true;
@@ -337,7 +337,7 @@ int wherry_client_watch(wherry_client *c, const wherry_watch *what, wherry_subsc
 
 // --- leaving ----------------------------------------------------------------------------------------------------------
 
-static void stop(struct wherry_subscription *s)
+static void stop(struct wherry_feed *s)
 {
 	if (s->stopped)
 		return;
@@ -346,24 +346,25 @@ static void stop(struct wherry_subscription *s)
 		leave(s);
 	else if (s->state == WANTED)
 		s->state = ENDED;
-	subscription_turned(s);
+	feed_turned(s);
 }
 
-void subscription_discard(struct wherry_subscription *s)
+void feed_discard(struct wherry_feed *s)
 {
 	atomic_store(&s->closed, true);
+	s->gone = true;
 	stop(s);
-	subscription_release(s);
+	feed_release(s);
 }
 
-void wherry_subscription_stop(wherry_subscription *s)
+void wherry_feed_stop(wherry_feed *s)
 {
 	pthread_mutex_lock(&s->client->lock);
 	stop(s);
 	pthread_mutex_unlock(&s->client->lock);
 }
 
-void wherry_subscription_close(wherry_subscription *s)
+void wherry_feed_close(wherry_feed *s)
 {
 	if (s == NULL)
 		return;
@@ -372,6 +373,6 @@ void wherry_subscription_close(wherry_subscription *s)
 	atomic_store(&s->closed, true);
 	while (s->telling && !on_own_thread(c))
 		pthread_cond_wait(&c->roles, &c->lock);
-	subscription_discard(s);
+	feed_discard(s);
 	pthread_mutex_unlock(&c->lock);
 }

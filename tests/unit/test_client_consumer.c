@@ -2,81 +2,7 @@
 
 #include <pthread.h>
 
-#include "client_messages.h"
-
-struct fixture {
-	struct fake fake;
-	wherry_client *client;
-	struct heard heard;
-	unsigned at;
-};
-
-static void begin_with(struct fixture *x, wherry_client_options options)
-{
-	options.size = sizeof(options);
-	options.backoff_ms = 1;
-	options.backoff_max_ms = 5;
-	*x = (struct fixture){.heard = HEARD};
-	fake_open(&x->fake);
-	fake_rule(&x->fake, "queue.pop", FAKE_HOLD);
-	fake_rule(&x->fake, "queue.ack", "1");
-	x->client = connect_with(fake_url(&x->fake), &options);
-}
-
-static void begin(struct fixture *x)
-{
-	begin_with(x, (wherry_client_options){.size = 0});
-}
-
-static void end(struct fixture *x)
-{
-	wherry_client_close(x->client);
-	fake_close(&x->fake);
-}
-
-static wherry_consumer *consume(struct fixture *x, wherry_consume_options w)
-{
-	static const char *const queues[] = {"jobs"};
-	wherry_consumer *k;
-	wherry_error error;
-	w.size = sizeof(w);
-	w.arg = w.arg == NULL ? &x->heard : w.arg;
-	if (w.queue_count == 0) {
-		w.queues = queues;
-		w.queue_count = 1;
-	}
-	if (wherry_client_consume(x->client, &w, &k, &error) != WHERRY_OK)
-		fail_msg("%s: %s", error.name, error.text);
-	return k;
-}
-
-// Jobs from..to, value = id.
-static void hand_over(struct fixture *x, unsigned from, unsigned to)
-{
-	char line[240] = "[";
-	for (unsigned i = from; i <= to; i++)
-		snprintf(line + strlen(line), sizeof(line) - strlen(line),
-		    "%s{queue: jobs, token: [%u, 1], attempt: 1, value: %u}", i > from ? ", " : "", i, i);
-	strcat(line, "]"); // NOLINT
-	fake_release(&x->fake, "queue.pop", line);
-}
-
-static wherry_job *next(wherry_consumer *k, unsigned id)
-{
-	wherry_job *job;
-	wherry_error error;
-	if (wherry_consumer_next(k, 10000, &job, &error) != WHERRY_OK)
-		fail_msg("%s: %s", error.name, error.text);
-	assert_int_equal(job->id, id);
-	return job;
-}
-
-static void hear_settled(void *arg, const wherry_job *job, const wherry_error *error)
-{
-	char said[SHOWN];
-	snprintf(said, sizeof(said), "%lu %s", job->id, error->code == WHERRY_OK ? "done" : error->name);
-	hear(arg, said);
-}
+#include "client_jobs.h"
 
 // --- popping ----------------------------------------------------------------------------------------------------------
 
@@ -250,10 +176,10 @@ static void what_is_held_is_touched(void **state)
 	(void)state;
 	struct fixture x;
 	begin(&x);
-	wherry_consumer *k = consume(&x, (wherry_consume_options){.prefetch = 2, .visible_ms = 60});
+	wherry_consumer *k = consume(&x, (wherry_consume_options){.prefetch = 2, .visible_ms = 240});
 	hand_over(&x, 1, 2);
 	wherry_job *job = next(k, 1);
-	fake_await(&x.fake, "queue.touch \"jobs\", [1, 1] {\"ns\", \"default\", \"visible_ms\", 60}", 3);
+	fake_await(&x.fake, "queue.touch \"jobs\", [1, 1] {\"ns\", \"default\", \"visible_ms\", 240}", 3);
 	fake_await(&x.fake, "queue.touch \"jobs\", [2, 1]", 3); // though it waits
 	wherry_job_ack(job);
 	fake_await(&x.fake, "queue.ack", 1);
@@ -270,13 +196,13 @@ static void one_that_was_lost_is_not_touched(void **state)
 	struct fixture x;
 	begin(&x);
 	fake_rule(&x.fake, "queue.touch", "ESTALE");
-	wherry_consumer *k = consume(&x, (wherry_consume_options){.prefetch = 2, .visible_ms = 90});
+	wherry_consumer *k = consume(&x, (wherry_consume_options){.prefetch = 2, .visible_ms = 300});
 	hand_over(&x, 1, 2);
 	wherry_job *job = next(k, 1);
 	AWAIT(wherry_job_lost(job) == WHERRY_ESTALE);
 	AWAIT(fake_count(&x.fake, "queue.touch \"jobs\", [2, 1]") == 1);
 	wherry_job *other;
-	assert_int_equal(wherry_consumer_next(k, 150, &other, NULL), WHERRY_ETIMEOUT); // 2 is lost, so nobody gets it
+	assert_int_equal(wherry_consumer_next(k, 400, &other, NULL), WHERRY_ETIMEOUT); // 2 is lost, so nobody gets it
 	assert_int_equal(fake_count(&x.fake, "queue.touch"), 2);
 	wherry_job_ack(job); // the broker has the last word
 	fake_await(&x.fake, "queue.ack \"jobs\", [1, 1]", 1);
@@ -289,14 +215,14 @@ static void touching_may_end(void **state)
 	(void)state;
 	struct fixture x;
 	begin(&x);
-	wherry_consumer *k = consume(&x, (wherry_consume_options){.visible_ms = 60, .touch_ms = 50});
+	wherry_consumer *k = consume(&x, (wherry_consume_options){.visible_ms = 300, .touch_ms = 250});
 	hand_over(&x, 1, 1);
 	wherry_job *job = next(k, 1);
 	AWAIT(wherry_job_lost(job) == WHERRY_ESTALE);
 	assert_in_range(fake_count(&x.fake, "queue.touch"), 1, 3);
 	wherry_job_forget(job);
 	wherry_consumer_close(k);
-	k = consume(&x, (wherry_consume_options){.visible_ms = 30, .touch_ms = -1});
+	k = consume(&x, (wherry_consume_options){.visible_ms = 400, .touch_ms = -1});
 	unsigned before = fake_count(&x.fake, "queue.touch");
 	hand_over(&x, 2, 2);
 	job = next(k, 2);
@@ -424,155 +350,6 @@ static void closing_gives_back_everything(void **state)
 	end(&x);
 }
 
-// --- lost connections -------------------------------------------------------------------------------------------------
-
-static void what_is_not_held_is_lost(void **state)
-{
-	(void)state;
-	struct fixture x;
-	begin(&x);
-	fake_rule(&x.fake, "queue.ack", "ESTALE");
-	wherry_consumer *k =
-	    consume(&x, (wherry_consume_options){.prefetch = 3, .settled = hear_settled, .on_gap = hear_gap});
-	hand_over(&x, 1, 2);
-	wherry_job *one = next(k, 1);
-	fake_await(&x.fake, "queue.pop", 2);
-	fake_cut(&x.fake);
-	expect_heard(&x.heard, &x.at, "gap: ESTALE");
-	assert_int_equal(wherry_job_lost(one), WHERRY_ESTALE);
-	fake_await(&x.fake, "queue.pop", 3);
-	hand_over(&x, 2, 2); // again, by the broker
-	wherry_job *two = next(k, 2);
-	assert_int_equal(wherry_job_lost(two), WHERRY_OK);
-	wherry_job_ack(one);
-	expect_heard(&x.heard, &x.at, "1 ESTALE");
-	assert_int_equal(fake_count(&x.fake, "queue.ack \"jobs\", [1, 1]"), 1);
-	wherry_consumer_close(k);
-	end(&x);
-}
-
-static void what_is_held_survives(void **state)
-{
-	(void)state;
-	struct fixture x;
-	begin(&x);
-	wherry_consumer *k = consume(&x,
-	    (wherry_consume_options){.prefetch = 3, .flags = WHERRY_HOLD, .settled = hear_settled, .on_gap = hear_gap});
-	hand_over(&x, 1, 2);
-	wherry_job *one = next(k, 1);
-	fake_cut(&x.fake);
-	expect_heard(&x.heard, &x.at, "gap: ESTALE");
-	assert_int_equal(wherry_job_lost(one), WHERRY_OK);
-	wherry_job_ack(one);
-	expect_heard(&x.heard, &x.at, "1 done");
-	wherry_job_ack(next(k, 2));
-	expect_heard(&x.heard, &x.at, "2 done");
-	wherry_consumer_close(k);
-	end(&x);
-}
-
-static void verdicts_cross_lost_connections(void **state)
-{
-	(void)state;
-	struct fixture x;
-	begin(&x);
-	wherry_consumer *k =
-	    consume(&x, (wherry_consume_options){.prefetch = 3, .flags = WHERRY_HOLD, .settled = hear_settled});
-	hand_over(&x, 1, 1);
-	fake_rule(&x.fake, "queue.ack", FAKE_HOLD);
-	wherry_job_ack(next(k, 1));
-	fake_await(&x.fake, "queue.ack", 1);
-	fake_cut(&x.fake);
-	fake_await(&x.fake, "queue.ack \"jobs\", [1, 1]", 2); // twice does no harm
-	fake_release(&x.fake, "queue.ack", "1");
-	expect_heard(&x.heard, &x.at, "1 done");
-	assert_int_equal(heard_count(&x.heard), 1);
-	wherry_consumer_close(k);
-	end(&x);
-}
-
-static void with_once_all_is_told_stale(void **state)
-{
-	(void)state;
-	struct fixture x;
-	wherry_job *job;
-	begin_with(&x, (wherry_client_options){.once = 1});
-	wherry_consumer *k =
-	    consume(&x, (wherry_consume_options){.prefetch = 3, .settled = hear_settled, .on_gap = hear_gap});
-	hand_over(&x, 1, 2);
-	wherry_job *one = next(k, 1);
-	fake_cut(&x.fake);
-	expect_heard(&x.heard, &x.at, "ended: ESTALE");
-	wherry_job_ack(one);
-	expect_heard(&x.heard, &x.at, "1 ESTALE");
-	assert_int_equal(wherry_consumer_next(k, 10000, &job, NULL), WHERRY_ESTALE);
-	assert_int_equal(wherry_consumer_stop(k, 10000), WHERRY_OK);
-	wherry_consumer_close(k);
-	end(&x);
-}
-
-static void a_client_that_is_closed_settles_all(void **state)
-{
-	(void)state;
-	struct fixture x;
-	begin(&x);
-	wherry_consumer *k = consume(&x, (wherry_consume_options){.prefetch = 3, .settled = hear_settled});
-	hand_over(&x, 1, 3);
-	fake_rule(&x.fake, "queue.ack", FAKE_HOLD);
-	wherry_job_ack(next(k, 1));
-	next(k, 2);
-	wherry_client_close(x.client);
-	assert_int_equal(heard_count(&x.heard), 1);
-	expect_heard(&x.heard, &x.at, "1 ESHUTDOWN");
-	fake_close(&x.fake);
-}
-
-// --- a broker that lies -----------------------------------------------------------------------------------------------
-
-static void lies_end_the_connection(void **state)
-{
-	(void)state;
-	static const char *const lies[] = {
-	    "true",
-	    "{a: 1}",
-	    "[5]",
-	    "[{}]",
-	    "[{queue: jobs}]",
-	    "[{queue: jobs, token: [1, 1]}]",
-	    "[{queue: 5, token: [1, 1], value: 1}]",
-	    "[{queue: jobs, token: [1], value: 1}]",
-	    "[{queue: jobs, token: [1, -1], value: 1}]",
-	    "[{queue: jobs, token: 5, value: 1}]",
-	    "[{queue: jobs, token: [1, 1], value: 1, age_ms: x}]",
-	    "[{queue: jobs, token: [1, 1], value: 1}, {queue: jobs}]",
-	};
-	struct fixture x;
-	begin(&x);
-	wherry_consumer *k = consume(&x, (wherry_consume_options){.prefetch = 3, .on_gap = hear_gap});
-	for (unsigned i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
-		fake_release(&x.fake, "queue.pop", lies[i]);
-		expect_heard(&x.heard, &x.at, "gap: ESTALE");
-	}
-	hand_over(&x, 1, 3);
-	next(k, 1);
-	wherry_consumer_close(k);
-	end(&x);
-}
-
-static void more_jobs_than_asked_for_are_taken(void **state)
-{
-	(void)state;
-	struct fixture x;
-	begin(&x);
-	wherry_consumer *k = consume(&x, (wherry_consume_options){.prefetch = 1});
-	hand_over(&x, 1, 3);
-	for (unsigned i = 1; i <= 3; i++)
-		wherry_job_ack(next(k, i));
-	fake_await(&x.fake, "queue.pop", 2);
-	wherry_consumer_close(k);
-	end(&x);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -590,13 +367,6 @@ int main(void)
 	    cmocka_unit_test(a_callback_may_close_what_it_is_of),
 	    cmocka_unit_test(stopping_gives_back_what_waits),
 	    cmocka_unit_test(closing_gives_back_everything),
-	    cmocka_unit_test(what_is_not_held_is_lost),
-	    cmocka_unit_test(what_is_held_survives),
-	    cmocka_unit_test(verdicts_cross_lost_connections),
-	    cmocka_unit_test(with_once_all_is_told_stale),
-	    cmocka_unit_test(a_client_that_is_closed_settles_all),
-	    cmocka_unit_test(lies_end_the_connection),
-	    cmocka_unit_test(more_jobs_than_asked_for_are_taken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

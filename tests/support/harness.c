@@ -39,6 +39,13 @@ static void on_ended(void *arg, uint64_t session)
 	atomic_fetch_add(&h->ended, 1);
 }
 
+static void on_changed(void *arg, const struct store_change *change)
+{
+	struct harness *h = arg;
+	if (h->router != NULL)
+		router_changed(h->router, change);
+}
+
 void harness_open(struct harness *h, bool with_sink)
 {
 	*h = (struct harness){.log = {.fd = -1, .level = WHERRY_LOG_ERROR, .clock = &clock_system},
@@ -50,16 +57,18 @@ void harness_open(struct harness *h, bool with_sink)
 		.answer_bytes = 1 << 20,
 		.parked_per_session = 100,
 		.park_ms = 50000},
-	    .bus_limits = {100, 100, 1000, 1 << 20, 100000, 64 << 20, 1000, 1 << 20}};
+	    .bus_limits = {100, 100, 1000, 1 << 20, 100000, 64 << 20, 1000, 1 << 20, 1000, 100}};
+	assert_int_equal(bus_open(&h->bus, &h->bus_limits), WHERRY_OK);
 	h->sink = with_sink ? test_sink_new() : NULL;
 	struct store_config config = {.clock = &clock_system,
 	    .sink = with_sink ? test_sink_face(h->sink) : NULL,
 	    .durable = on_durable,
 	    .next_due = on_due,
+	    .changed = on_changed,
+	    .watched = bus_watched(h->bus),
 	    .arg = h};
 	assert_int_equal(timers_open(&h->timers, &clock_system), WHERRY_OK);
 	assert_int_equal(store_open(&h->store, &config), WHERRY_OK);
-	assert_int_equal(bus_open(&h->bus, &h->bus_limits), WHERRY_OK);
 	if (with_sink)
 		test_sink_attach(h->sink, h->store);
 	assert_int_equal(store_type(h->store, "t.thing", &h->type), WHERRY_OK);

@@ -1,8 +1,8 @@
 // What the files of run/ share and nobody else sees.
 //
 // LOCKS, in the order they may be taken (a later one while holding an earlier one):
-//   the store's stripes -> park_lock -> exchange.lock;   the stripes -> held_lock -> the bus's;
-//   session_lock, runner.lock: alone, or last
+//   the store's stripes -> park_lock -> exchange.lock;   the stripes -> held_lock -> session_lock, the bus's;
+//   runner.lock: alone, or last
 // No lock is held while a command runs, but the stripes of its keys; none while an answer is delivered.
 
 #ifndef RUN_INSIDE_H

@@ -162,12 +162,12 @@ static const wherry_command commands[] = {
     {COMMAND("kv.getall", "read", WHERRY_CMD_SCANS, kv_getall, "Answers all kv values as [key, value] pairs."),
 	ARGS(getall_args)},
     {COMMAND("kv.count", "read", 0, kv_count, "Answers how many keys the namespace has.")},
-    {COMMAND("kv.watch", "read", 0, kv_watch,
+    {COMMAND("kv.watch", "read", WHERRY_CMD_ALONE, kv_watch,
 	 "Tells this session of each change of keys, in the order of the commits; answers the watch's id.  Events: "
 	 "put, del, "
 	 "cas, expire, and state for what there was at first."),
 	ARGS(watch_args)},
-    {COMMAND("kv.unwatch", "read", 0, kv_unwatch,
+    {COMMAND("kv.unwatch", "read", WHERRY_CMD_ALONE, kv_unwatch,
 	 "Ends a watch of this session; answers true.  ENOKEY: it has none of that id."),
 	ARGS(unwatch_args)},
     {COMMAND("kv.watch_scan", "read", WHERRY_CMD_SCANS | WHERRY_CMD_INTERNAL, kv_watch_scan,

@@ -5,6 +5,7 @@
 //   bus.c         publishing
 //   retained.c    the last messages of topics
 //   segment.c     messages encoded once, for all who get them
+//   parcel.c      what one send takes of them
 //   watch.c       what becomes of keys, for those who watch them
 //   outbox.c      what waits for one session: bounds, gaps, deliveries as they go over the wire
 //
@@ -23,6 +24,7 @@
 
 struct bus;
 struct outbox;
+struct parcel;
 
 // Read each time they are used.
 struct bus_limits {
@@ -121,9 +123,12 @@ enum outbox_form {
 };
 struct outbox_taken {
 	uint32_t deliveries, messages;
+	bool more; // is left
 };
 // Appends deliveries, oldest first, until `messages` or `bytes` is reached; at least one message, if there is one.
 struct outbox_taken outbox_take(struct outbox *, enum outbox_form, uint32_t messages, size_t bytes, struct buffer *out);
+// The same, but long runs of messages are lent to the parcel, not copied; it ends when the parcel has no place for another.
+struct outbox_taken outbox_lend(struct outbox *, enum outbox_form, size_t bytes, struct parcel *);
 
 bool outbox_subscribes(struct outbox *); // it has a subscription
 

@@ -13,6 +13,7 @@
 
 #include "bus/bus.h"
 #include "bus/filters.h"
+#include "bus/parcel.h"
 #include "bus/retained.h"
 #include "bus/segment.h"
 

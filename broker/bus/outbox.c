@@ -9,11 +9,6 @@
 
 // --- entries, under the lock ----------------------------------------------------------------------------------------
 
-static uint64_t bytes_of(const struct segment *g, uint32_t from, uint32_t to)
-{
-	return from == to ? 0 : g->end[to - 1] - segment_begin(g, from);
-}
-
 static void unlink_entry(struct outbox *o, struct entry *e)
 {
 	*(e->prev != NULL ? &e->prev->next : &o->first) = e->next;
@@ -57,7 +52,7 @@ static void drop_oldest(struct subscription *s, uint64_t count)
 		struct entry *e = s->first;
 		uint64_t has = e->to - e->from, some = count < has ? count : has, before = e->lost;
 		s->pending -= some;
-		s->bytes -= bytes_of(e->segment, e->from, e->from + (uint32_t)some);
+		s->bytes -= segment_bytes(e->segment, e->from, e->from + (uint32_t)some);
 		count_dropped(s, some);
 		count -= some;
 		e->from += (uint32_t)some;
@@ -92,7 +87,7 @@ static struct entry *append_entry(struct subscription *s, struct segment *g, uin
 	*(s->last != NULL ? &s->last->later : &s->first) = e;
 	s->last = e;
 	s->pending += to - from;
-	s->bytes += bytes_of(g, from, to);
+	s->bytes += segment_bytes(g, from, to);
 	return e;
 }
 
@@ -110,7 +105,7 @@ static uint32_t fitting(const struct subscription *s, const struct segment *g, u
 {
 	uint32_t to = from;
 	while (to < g->count && s->pending + (to - from) < s->max_messages &&
-	       s->bytes + bytes_of(g, from, to + 1) <= s->max_bytes)
+	       s->bytes + segment_bytes(g, from, to + 1) <= s->max_bytes)
 		to++;
 	return to;
 }
@@ -129,7 +124,9 @@ static void add_run(struct subscription *s, struct segment *g, uint32_t from, ui
 static uint32_t newest(const struct subscription *s, const struct segment *g)
 {
 	uint32_t from = g->count;
-	while (from > 0 && g->count - from < s->max_messages && bytes_of(g, from - 1, g->count) <= s->max_bytes)
+	if (from <= s->max_messages && segment_bytes(g, 0, from) <= s->max_bytes)
+		return 0;
+	while (from > 0 && g->count - from < s->max_messages && segment_bytes(g, from - 1, g->count) <= s->max_bytes)
 		from--;
 	return from;
 }
@@ -141,7 +138,7 @@ static void add_dropping_oldest(struct subscription *s, struct segment *g)
 		drop_oldest(s, s->pending);
 		lose(s, from);
 	}
-	uint64_t count = g->count - from, bytes = bytes_of(g, from, g->count);
+	uint64_t count = g->count - from, bytes = segment_bytes(g, from, g->count);
 	while (s->first != NULL && (s->pending + count > s->max_messages || s->bytes + bytes > s->max_bytes))
 		drop_oldest(s, s->pending + count > s->max_messages ? s->pending + count - s->max_messages : 1);
 	add_run(s, g, from, g->count);
@@ -172,7 +169,7 @@ static void replace_older(struct subscription *s, struct entry *e)
 	*(e->later != NULL ? &e->later->earlier : &s->last) = e->earlier;
 	tell_lost(s, e->later, e->lost + 1);
 	s->pending--;
-	s->bytes -= bytes_of(e->segment, e->from, e->to);
+	s->bytes -= segment_bytes(e->segment, e->from, e->to);
 	count_dropped(s, 1);
 	unlink_entry(s->outbox, e);
 	entry_free(e);

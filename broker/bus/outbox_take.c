@@ -10,9 +10,10 @@ struct taking {
 	struct outbox *outbox;
 	enum outbox_form form;
 	struct buffer *out;
+	struct parcel *parcel; // NULL: everything is copied to `out`; else that is the parcel's own
 	struct wherry_out pack;
 	uint32_t messages_left;
-	size_t bytes_end; // of out
+	size_t bytes_left;
 	struct outbox_taken taken;
 };
 
@@ -20,6 +21,8 @@ struct taking {
 struct run {
 	uint32_t count;
 	uint64_t bytes;
+	uint64_t copied; // of them
+	unsigned lent;   // runs of segments
 };
 
 // A gap has to be told, so it ends a delivery; so does another subscription's entry.
@@ -30,25 +33,49 @@ static bool goes_on(const struct entry *e)
 	       next->seq == e->seq + (e->to - e->from);
 }
 
-static bool may_take(const struct taking *t, const struct run *r, const struct entry *e, uint32_t at)
+static bool may_take(const struct taking *t, const struct run *r, uint64_t messages, uint64_t bytes)
 {
-	uint64_t size = e->segment->end[at] - segment_begin(e->segment, at);
-	if (t->taken.messages + r->count == 0)
-		return true;
-	return r->count < t->messages_left && t->out->len + r->bytes + size <= t->bytes_end;
+	return r->count + messages <= t->messages_left && r->bytes + bytes <= t->bytes_left;
+}
+
+// How many messages of the entry can go with the run; the very first always can.
+static uint32_t fitting(const struct taking *t, const struct run *r, const struct entry *e)
+{
+	uint32_t count = e->to - e->from;
+	if (may_take(t, r, count, segment_bytes(e->segment, e->from, e->to)))
+		return count;
+	count = t->taken.messages + r->count == 0 ? 1 : 0;
+	while (count < e->to - e->from &&
+	       may_take(t, r, count + 1, segment_bytes(e->segment, e->from, e->from + count + 1)))
+		count++;
+	return count;
+}
+
+static bool is_lent(const struct taking *t, uint64_t bytes)
+{
+	return t->parcel != NULL && bytes >= PARCEL_RUN_LEAST;
+}
+
+// false: there is no place for it.
+static bool run_add(const struct taking *t, struct run *r, const struct entry *e, uint32_t count)
+{
+	uint64_t bytes = segment_bytes(e->segment, e->from, e->from + count);
+	bool lent = is_lent(t, bytes);
+	if (lent && t->parcel->run_count + r->lent == PARCEL_RUNS)
+		return false;
+	r->count += count;
+	r->bytes += bytes;
+	r->copied += lent ? 0 : bytes;
+	r->lent += lent;
+	return true;
 }
 
 static struct run measure(const struct taking *t)
 {
-	struct run r = {0, 0};
+	struct run r = {0};
 	for (const struct entry *e = t->outbox->first;; e = e->next) {
-		for (uint32_t at = e->from; at < e->to; at++) {
-			if (!may_take(t, &r, e, at))
-				return r;
-			r.count++;
-			r.bytes += e->segment->end[at] - segment_begin(e->segment, at);
-		}
-		if (!goes_on(e))
+		uint32_t count = fitting(t, &r, e);
+		if (count == 0 || !run_add(t, &r, e, count) || count < e->to - e->from || !goes_on(e))
 			return r;
 	}
 }
@@ -76,20 +103,33 @@ static void pack_head(struct taking *t, const struct entry *e, uint32_t count)
 	pack_array(pack, count);
 }
 
-// Copies the first `count` messages of the entry; one of which nothing is left goes.
+// The first `count` messages of the entry go; it goes itself when nothing of it is left.
 static void consume(struct taking *t, struct entry *e, uint32_t count)
 {
 	struct subscription *s = e->subscription;
-	uint32_t begin = segment_begin(e->segment, e->from), end = e->segment->end[e->from + count - 1];
-	buffer_append(t->out, e->segment->bytes.data + begin, end - begin);
+	uint64_t begin = segment_begin(e->segment, e->from),
+		 bytes = segment_bytes(e->segment, e->from, e->from + count);
+	if (is_lent(t, bytes))
+		parcel_lend(t->parcel, e->segment, begin, bytes);
+	else
+		buffer_append(t->out, e->segment->bytes.data + begin, bytes);
 	s->pending -= count;
-	s->bytes -= end - begin;
+	s->bytes -= bytes;
 	s->delivered += count;
 	e->from += count;
 	e->seq += count;
 	e->lost = 0;
 	if (e->from == e->to)
 		outbox_remove_first(s);
+}
+
+static void count_taken(struct taking *t, const struct run *r, size_t head)
+{
+	size_t bytes = head + r->bytes;
+	t->taken.deliveries++;
+	t->taken.messages += r->count;
+	t->messages_left -= r->count < t->messages_left ? r->count : t->messages_left;
+	t->bytes_left -= bytes < t->bytes_left ? bytes : t->bytes_left;
 }
 
 static bool take_one(struct taking *t)
@@ -104,13 +144,11 @@ static bool take_one(struct taking *t)
 	uint64_t lost = e->lost;
 	size_t begin = t->out->len;
 	pack_head(t, e, r.count);
-	if (!buffer_reserve(t->out, r.bytes + LOST_BYTES)) {
+	if (!buffer_reserve(t->out, r.copied + LOST_BYTES)) {
 		t->out->len = begin;
 		return false;
 	}
-	t->taken.deliveries++;
-	t->taken.messages += r.count;
-	t->messages_left -= r.count < t->messages_left ? r.count : t->messages_left;
+	count_taken(t, &r, t->out->len - begin);
 	for (uint32_t left = r.count; left > 0;) {
 		e = t->outbox->first;
 		uint32_t some = e->to - e->from < left ? e->to - e->from : left;
@@ -122,23 +160,31 @@ static bool take_one(struct taking *t)
 	return true;
 }
 
+static struct outbox_taken take(struct taking *t)
+{
+	struct outbox *o = t->outbox;
+	t->pack = (struct wherry_out){t->out, NULL};
+	pthread_mutex_lock(&o->lock);
+	while (take_one(t))
+		;
+	t->taken.more = o->first != NULL;
+	o->told &= t->taken.more;
+	pthread_mutex_unlock(&o->lock);
+	atomic_fetch_add_explicit(&o->bus->delivered, t->taken.messages, memory_order_relaxed);
+	return t->taken;
+}
+
 struct outbox_taken outbox_take(
     struct outbox *o, enum outbox_form form, uint32_t messages, size_t bytes, struct buffer *out)
 {
-	struct taking t = {.outbox = o,
-	    .form = form,
-	    .out = out,
-	    .pack = {out, NULL},
-	    .messages_left = messages,
-	    .bytes_end = out->len + bytes};
-	pthread_mutex_lock(&o->lock);
-	while (take_one(&t))
-		;
-	if (o->first == NULL)
-		o->told = false;
-	pthread_mutex_unlock(&o->lock);
-	atomic_fetch_add_explicit(&o->bus->delivered, t.taken.messages, memory_order_relaxed);
-	return t.taken;
+	return take(
+	    &(struct taking){.outbox = o, .form = form, .out = out, .messages_left = messages, .bytes_left = bytes});
+}
+
+struct outbox_taken outbox_lend(struct outbox *o, enum outbox_form form, size_t bytes, struct parcel *p)
+{
+	return take(&(struct taking){
+	    .outbox = o, .form = form, .out = &p->own, .parcel = p, .messages_left = UINT32_MAX, .bytes_left = bytes});
 }
 
 bool outbox_subscribes(struct outbox *o)

@@ -37,6 +37,10 @@ static inline uint32_t segment_begin(const struct segment *s, uint32_t message)
 {
 	return message == 0 ? 0 : s->end[message - 1];
 }
+static inline uint64_t segment_bytes(const struct segment *s, uint32_t from, uint32_t to)
+{
+	return from == to ? 0 : s->end[to - 1] - segment_begin(s, from);
+}
 wherry_span segment_topic(const struct segment *, uint32_t message); // of one that is no frame
 
 #endif

@@ -104,7 +104,8 @@ static void conn_free(struct conn *c)
 	resend_free(c->resend);
 	late_free(c, c->late);
 	buffer_free(&c->pending);
-	buffer_free(&c->sending);
+	parcel_clear(&c->sending);
+	buffer_free(&c->sending.own);
 	pthread_mutex_destroy(&c->lock);
 	mem_free(c);
 	server_conn_freed(server);

@@ -33,7 +33,7 @@ static void note_sent(struct conn *c, size_t count)
 }
 
 // The role goes with the posted send, and so does a reference.
-static enum pushed post(struct conn *c, const struct stream_part *part)
+static enum pushed post(struct conn *c, const struct stream_part *parts, unsigned number)
 {
 	const struct wire_limits *limits = c->server->config.limits;
 	int64_t now = timers_now(c->server->config.timers), stall = limit_of(&limits->stall_ms);
@@ -41,21 +41,31 @@ static enum pushed post(struct conn *c, const struct stream_part *part)
 	if (stall > 0)
 		conn_watch_by(c, now + stall);
 	conn_hold(c);
-	if (stream_send(c->stream, part, 1) == WHERRY_OK)
+	if (stream_send(c->stream, parts, number) == WHERRY_OK)
 		return PUSHED_POSTED;
 	conn_drop(c);
 	return PUSHED_FAILED;
 }
 
+static unsigned next_parts(const struct conn *c, size_t most, struct stream_part *parts)
+{
+	wherry_span spans[STREAM_IOV];
+	unsigned number = parcel_parts(&c->sending, c->sent, most, spans, STREAM_IOV);
+	for (unsigned i = 0; i < number; i++)
+		parts[i] = (struct stream_part){spans[i].ptr, spans[i].len};
+	return number;
+}
+
 static enum pushed push(struct conn *c)
 {
 	size_t most = (size_t)limit_of(&c->server->config.limits->send_bytes);
-	while (c->sent < c->sending.len) {
-		size_t left = c->sending.len - c->sent, count;
-		struct stream_part part = {c->sending.data + c->sent, left < most ? left : most};
-		int status = stream_try_send(c->stream, &part, 1, &count);
+	while (c->sent < parcel_len(&c->sending)) {
+		struct stream_part parts[STREAM_IOV];
+		unsigned number = next_parts(c, most, parts);
+		size_t count;
+		int status = stream_try_send(c->stream, parts, number, &count);
 		if (status == WHERRY_EAGAIN)
-			return post(c, &part);
+			return post(c, parts, number);
 		if (status != WHERRY_OK)
 			return PUSHED_FAILED;
 		note_sent(c, count);
@@ -88,13 +98,14 @@ enum to_send { NOTHING, FRAMES, DELIVERIES };
 // What came meanwhile becomes what is sent; if nothing did, the role is laid down.
 static enum to_send take_pending(struct conn *c)
 {
-	buffer_trim(&c->sending, KEPT_ROOM);
+	parcel_clear(&c->sending);
+	buffer_trim(&c->sending.own, KEPT_ROOM);
 	c->sent = 0;
 	pthread_mutex_lock(&c->lock);
 	enum to_send next = c->pending.len > 0 ? FRAMES : c->has_deliveries ? DELIVERIES : NOTHING;
 	bool resume = may_resume(c);
 	if (next == FRAMES)
-		swap(&c->sending, &c->pending);
+		swap(&c->sending.own, &c->pending);
 	c->sending_now = next != NOTHING;
 	c->has_deliveries &= next == FRAMES;
 	pthread_mutex_unlock(&c->lock);
@@ -104,28 +115,26 @@ static enum to_send take_pending(struct conn *c)
 }
 
 // As much as one send takes, as one frame.
-uint32_t duplex_next(struct conn *c, struct buffer *out)
+bool duplex_next(struct conn *c, struct parcel *out)
 {
 	size_t most = (size_t)limit_of(&c->server->config.limits->send_bytes);
-	size_t begin = sp_frame_open(&c->form, (wherry_span){0}, out);
-	struct outbox_taken taken =
-	    outbox_take(session_outbox_opened(&c->session), OUTBOX_PUSHED, UINT32_MAX, most, out);
+	size_t begin = sp_frame_open(&c->form, (wherry_span){0}, &out->own);
+	struct outbox_taken taken = outbox_lend(session_outbox_opened(&c->session), OUTBOX_PUSHED, most, out);
 	if (taken.deliveries == 0) {
-		out->len = begin;
-		return 0;
+		out->own.len = begin;
+		return false;
 	}
-	sp_frame_seal(&c->form, begin, out);
-	return 1;
+	sp_frame_seal_around(&c->form, begin, out->lent, &out->own);
+	SERVER_COUNT(c->server, frames_out, 1);
+	return taken.more;
 }
 
-// There may be more: it is asked again until there is nothing.
 static void take_deliveries(struct conn *c)
 {
-	uint32_t frames = c->peer->next(c, &c->sending);
-	if (frames == 0)
+	bool more = c->peer->next(c, &c->sending);
+	atomic_fetch_add(&c->outbox, parcel_len(&c->sending));
+	if (!more) // then ready() says when there is
 		return;
-	atomic_fetch_add(&c->outbox, c->sending.len);
-	SERVER_COUNT(c->server, frames_out, frames);
 	pthread_mutex_lock(&c->lock);
 	c->has_deliveries = true;
 	pthread_mutex_unlock(&c->lock);
@@ -139,7 +148,7 @@ static void send_pending(struct conn *c, enum pushed last)
 			return;
 		if (next == DELIVERIES)
 			take_deliveries(c);
-		last = c->sending.failed ? PUSHED_FAILED : push(c);
+		last = c->sending.own.failed ? PUSHED_FAILED : push(c);
 	}
 	if (last == PUSHED_FAILED)
 		give_up(c);
@@ -183,10 +192,10 @@ static bool begin_send(struct conn *c, const struct buffer *frames)
 void conn_send(struct conn *c, struct buffer *frames)
 {
 	if (frames->len > 0 && begin_send(c, frames)) {
-		swap(&c->sending, frames);
+		swap(&c->sending.own, frames);
 		enum pushed pushed = push(c);
 		if (pushed == PUSHED_ALL)
-			swap(&c->sending, frames);
+			swap(&c->sending.own, frames);
 		send_pending(c, pushed);
 	}
 	buffer_clear(frames);

@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 
+#include "bus/parcel.h"
 #include "wire/hot.h"
 #include "wire/inbox.h"
 #include "wire/resend.h"
@@ -79,9 +80,9 @@ struct peer_kind {
 	    struct conn *, const struct sp_frame *, struct workspace *); // NULL: nobody would read an answer
 	bool (*chokes)(struct conn *);                                   // no more frames now; NULL: never
 	bool (*waits)(const struct conn *); // the same, under the lock: until somebody wakes it
-	// The sender's: when all has left and has_deliveries was set, frames that are next.  Answers how many; it is asked
-	// until there are none.
-	uint32_t (*next)(struct conn *, struct buffer *out);
+	// The sender's: when all has left and has_deliveries was set, the frames that are next.  Answers whether there are
+	// more, then it is asked again.
+	bool (*next)(struct conn *, struct parcel *out);
 };
 
 struct conn {
@@ -114,7 +115,7 @@ struct conn {
 	int64_t watch_due_ms; // ... to here
 
 	// The sender's.
-	struct buffer sending;
+	struct parcel sending;
 	size_t sent;
 
 	// Written as said, read by anybody.
@@ -218,12 +219,12 @@ int requests_oversize(struct conn *, const struct sp_frame *, struct workspace *
 // plain.c
 int pub_take(struct conn *, const struct sp_frame *, struct workspace *);
 bool sub_begin(struct conn *);
-uint32_t sub_next(struct conn *, struct buffer *out);
+bool sub_next(struct conn *, struct parcel *out);
 int mute_take(struct conn *, const struct sp_frame *, struct workspace *); // of those that never send
 
 // conn_out.c
 extern const struct session_ops conn_ops, conn_fetching_ops; // pushed to; REQ: fetches
-uint32_t duplex_next(struct conn *, struct buffer *out);     // deliveries, as one frame
+bool duplex_next(struct conn *, struct parcel *out);         // deliveries, as one frame
 void conn_sent(void *conn, int status, size_t count);
 void conn_send(struct conn *, struct buffer *frames); // the turn's answers: empties it
 int conn_push(struct conn *, wherry_span header, wherry_span body, bool refusable);

@@ -70,10 +70,12 @@ bool sub_begin(struct conn *c)
 	return status == WHERRY_OK;
 }
 
-uint32_t sub_next(struct conn *c, struct buffer *out)
+bool sub_next(struct conn *c, struct parcel *out)
 {
 	size_t most = (size_t)limit_of(&c->server->config.limits->send_bytes);
-	return outbox_take(session_outbox_opened(&c->session), OUTBOX_FRAMES, UINT32_MAX, most, out).messages;
+	struct outbox_taken taken = outbox_lend(session_outbox_opened(&c->session), OUTBOX_FRAMES, most, out);
+	SERVER_COUNT(c->server, frames_out, taken.messages);
+	return taken.more;
 }
 
 int mute_take(struct conn *c, const struct sp_frame *frame, struct workspace *ws)

@@ -144,8 +144,13 @@ size_t sp_frame_open(const struct sp_form *form, wherry_span header, struct buff
 
 void sp_frame_seal(const struct sp_form *form, size_t begin, struct buffer *out)
 {
+	sp_frame_seal_around(form, begin, 0, out);
+}
+
+void sp_frame_seal_around(const struct sp_form *form, size_t begin, size_t lent, struct buffer *out)
+{
 	if (out->failed)
 		return;
 	size_t prefix = prefix_len(form);
-	write_number(out->data + begin + prefix - 8, 8, out->len - begin - prefix);
+	write_number(out->data + begin + prefix - 8, 8, out->len - begin - prefix + lent);
 }

@@ -60,7 +60,9 @@ int sp_frame_read(const struct sp_form *, wherry_span bytes, uint64_t most, stru
 // Begins a frame in `out`: length (to be filled in) and header, `header` being the request's.  Answers where it begins.
 size_t sp_frame_open(const struct sp_form *, wherry_span header, struct buffer *out);
 void sp_frame_seal(const struct sp_form *, size_t begin,
-    struct buffer *out);                                       // what was appended since is its body
+    struct buffer *out); // what was appended since is its body
+// The same, and `lent` bytes more that go between them.
+void sp_frame_seal_around(const struct sp_form *, size_t begin, size_t lent, struct buffer *out);
 size_t sp_overhead(const struct sp_form *, size_t header_len); // bytes of a frame that are not its body
 
 #endif

@@ -267,25 +267,12 @@ static void end(struct binding *b, bool bound)
 		timing_pause(b->worker);
 }
 
-static void bind(struct binding *b, const struct command_table *table)
-{
-	begin(b);
-	end(b, bind_command(b, table) && bind_namespace(b) && bind_params(b) && bind_options(b));
-}
-
-void bind_request(struct router *r, const struct command_table *table, struct session *session, struct worker *w,
-    const struct request *request, struct bound *out)
-{
-	uint32_t ns = session != NULL ? atomic_load_explicit(&session->ns, memory_order_relaxed) : STORE_NS_DEFAULT;
-	struct binding b = {r, session, w, request, out, ns};
-	bind(&b, table);
-}
-
-void bind_within(struct router *r, const struct command_table *table, struct session *session, uint32_t ns,
+void bind_request(struct router *r, const struct command_table *table, struct session *session, uint32_t ns,
     struct worker *w, const struct request *request, struct bound *out)
 {
 	struct binding b = {r, session, w, request, out, ns};
-	bind(&b, table);
+	begin(&b);
+	end(&b, bind_command(&b, table) && bind_namespace(&b) && bind_params(&b) && bind_options(&b));
 }
 
 void bind_parked(

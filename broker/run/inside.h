@@ -316,11 +316,8 @@ void slow_note(
     struct router *, struct session *, const struct worker *, const struct timed *, uint64_t ns, unsigned among);
 
 // bind.c: looks the command up and fills args and keys; the error, if any, into out->error.  An INTERNAL command is
-// found for the broker itself (session NULL) only.
-void bind_request(struct router *, const struct command_table *, struct session *, struct worker *,
-    const struct request *, struct bound *out);
-// The same in a namespace, unless the request names another.
-void bind_within(struct router *, const struct command_table *, struct session *, uint32_t ns, struct worker *,
+// found for the broker itself (session NULL) only.  `ns`: of a request that names none.
+void bind_request(struct router *, const struct command_table *, struct session *, uint32_t ns, struct worker *,
     const struct request *, struct bound *out);
 // The same for a parked one: its command and namespace are known.
 void bind_parked(struct router *, const struct parked *, struct worker *, const struct request *, struct bound *out);
@@ -346,7 +343,19 @@ struct run_as {
 enum run_result { RUN_ANSWERED, RUN_PARKED };
 enum run_result run_request(const struct run_as *, struct bound *);
 bool slots_clear(struct worker *, uint32_t argc); // of the args of what runs next; false: no memory
-int call_run(struct call *);                      // its command; ELIMIT: it grows, and there is no memory for it
+// Its command; ELIMIT: it grows, and there is no memory for it.
+static inline int call_run(struct call *c)
+{
+	const struct command *command = c->command;
+	if ((command->flags & WHERRY_CMD_GROWS) && store_memory_short(c->router->config.store))
+		return call_fail(
+		    &c->face, WHERRY_ELIMIT, "the memory limit is reached: delete keys, or raise max_memory");
+	txn_swaps(c->txn, command->flags & WHERRY_CMD_SWAPS);
+	atomic_store_explicit(&c->worker->running, command, memory_order_relaxed);
+	int status = command->run(command->owner->self, &c->face);
+	atomic_store_explicit(&c->worker->running, NULL, memory_order_relaxed);
+	return status;
+}
 
 // transaction.c: the request is done, and unlocked.
 void transaction_end(struct worker *, struct bound *later, size_t count);

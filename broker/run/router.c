@@ -120,10 +120,10 @@ static void bind_late(struct frame *f, size_t i, size_t count)
 {
 	struct bound *b = &f->worker->bound[i];
 	if (b->error.status != WHERRY_OK && i > 0) {
-		bind_request(f->router, f->table, f->session, f->worker, b->request, b);
+		bind_request(f->router, f->table, f->session, session_ns(f->session), f->worker, b->request, b);
 		bind_settle(f->worker, b, count - i);
 	} else if (!b->named_ns) {
-		b->ns = atomic_load_explicit(&f->session->ns, memory_order_relaxed);
+		b->ns = session_ns(f->session);
 	}
 }
 
@@ -134,7 +134,8 @@ static void run_bound(struct frame *f, const struct request *requests, size_t co
 	size_t bound = 0;
 	for (size_t i = 0; i < count; i++)
 		if (requests[i].kind != REQUEST_RESPONSE)
-			bind_request(f->router, f->table, f->session, w, &requests[i], &w->bound[bound++]);
+			bind_request(f->router, f->table, f->session, session_ns(f->session), w, &requests[i],
+			    &w->bound[bound++]);
 	bind_settle(w, w->bound, bound);
 	if (bound > 1)
 		prefetch(f->router, w, bound);
@@ -235,7 +236,7 @@ bool router_turn_ahead(struct router_turn *t, wherry_span body)
 		return false;
 	if (t->ahead == 0)
 		t->now_ms = window_begin(t->router, t->session, w);
-	bind_request(t->router, t->table, t->session, w, request, &w->bound[t->ahead]);
+	bind_request(t->router, t->table, t->session, session_ns(t->session), w, request, &w->bound[t->ahead]);
 	w->ahead[t->ahead++] = body.ptr;
 	return true;
 }
@@ -303,7 +304,7 @@ void run_internal(struct router *r, uint32_t ns, wherry_span request, struct buf
 		request_slice(&at, &sliced, &why);
 		int64_t now_ms = window_begin(r, NULL, w);
 		worker_reset(w);
-		bind_within(r, atomic_load(&r->table), NULL, ns, w, &sliced, &w->bound[0]);
+		bind_request(r, atomic_load(&r->table), NULL, ns, w, &sliced, &w->bound[0]);
 		bind_settle(w, w->bound, 1);
 		struct run_as as = {.router = r, .worker = w, .out = out, .now_ms = now_ms};
 		run_request(&as, &w->bound[0]);

@@ -29,7 +29,7 @@ static int declare_keys(struct attempt *a)
 		if (status != WHERRY_OK)
 			return status;
 	}
-	return needed_declare(w, a->as->router->config.store);
+	return w->needed_count > 0 ? needed_declare(w, a->as->router->config.store) : WHERRY_OK;
 }
 
 bool slots_clear(struct worker *w, uint32_t argc)
@@ -129,19 +129,6 @@ static int park(struct attempt *a, bool fresh)
 		    a, WHERRY_EAGAIN, "the module was reloaded or unloaded while the request waited: send it again");
 	int status = park_register(as, a->bound, &a->call, fresh);
 	return status == WHERRY_OK ? WHERRY_PARKED : status;
-}
-
-int call_run(struct call *c)
-{
-	const struct command *command = c->command;
-	if ((command->flags & WHERRY_CMD_GROWS) && store_memory_short(c->router->config.store))
-		return call_fail(
-		    &c->face, WHERRY_ELIMIT, "the memory limit is reached: delete keys, or raise max_memory");
-	txn_swaps(c->txn, c->command->flags & WHERRY_CMD_SWAPS);
-	atomic_store_explicit(&c->worker->running, command, memory_order_relaxed);
-	int status = command->run(command->owner->self, &c->face);
-	atomic_store_explicit(&c->worker->running, NULL, memory_order_relaxed);
-	return status;
 }
 
 // Under the stripes.  OK: committed.  Anything else: undone; PARKED: registered.

@@ -55,6 +55,11 @@ void session_open(struct router *, struct session *, const struct session_ops *,
 // The peer is gone: parked requests are dropped, session_ended() of modules is called after its last run.  Drops the
 // opener's reference.
 void session_end(struct router *, struct session *);
+// Where its requests go that name no namespace.
+static inline uint32_t session_ns(const struct session *s)
+{
+	return atomic_load_explicit(&s->ns, memory_order_relaxed);
+}
 static inline void session_hold(struct session *s)
 {
 	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);

@@ -77,7 +77,7 @@ static int bind_part(struct call *c, struct transaction *t, struct cursor *at, u
 	const char *why;
 	if (request_slice_part(at, &p->request, &why) != WHERRY_OK)
 		return blame(c, index, NULL, WHERRY_EARG, why);
-	bind_within(c->router, router_commands(c->router), c->session, c->ns, c->worker, &p->request, &p->bound);
+	bind_request(c->router, router_commands(c->router), c->session, c->ns, c->worker, &p->request, &p->bound);
 	const struct pack_error *e = &p->bound.error;
 	c->did_you_mean = e->did_you_mean;
 	if (e->status != WHERRY_OK)
@@ -120,19 +120,11 @@ static int bind_all(struct call *c, struct transaction *t, const struct transact
 	return status;
 }
 
-static void prefetch(const struct call *c, const struct bound *b)
+static void settle(struct worker *w, struct transaction *t)
 {
-	for (uint32_t k = 0; k < b->key_count; k++)
-		store_prefetch_entry(c->router->config.store, b->ns, c->worker->keys[b->keys + k].hash);
-}
-
-static void settle(struct call *c, struct transaction *t)
-{
-	bind_settle(c->worker, &t->conditions, 1);
-	for (uint32_t i = 0; i < t->count; i++) {
-		bind_settle(c->worker, &t->part[i].bound, 1);
-		prefetch(c, &t->part[i].bound);
-	}
+	bind_settle(w, &t->conditions, 1);
+	for (uint32_t i = 0; i < t->count; i++)
+		bind_settle(w, &t->part[i].bound, 1);
 }
 
 // Everything that can be seen without running anything is refused here.
@@ -157,7 +149,7 @@ static int prepare(struct call *c, const struct transaction_wish *wish)
 	w->transaction = t;
 	int status = bind_all(c, t, wish);
 	if (status == WHERRY_OK)
-		settle(c, t);
+		settle(w, t);
 	return status;
 }
 

@@ -38,7 +38,11 @@ int32_t sys_inspect(void *self, wherry_call *call)
 	rows_name(&map, "head");
 	pack_bytes(&map.out, key.head);
 	rows_number(&map, "records", key.records);
-	rows_number(&map, "revision", key.revision);
+	rows_name(&map, "revision");
+	if (key.changed) // by its transaction
+		pack_nil(&map.out);
+	else
+		pack_uint(&map.out, key.revision);
 	rows_number(&map, "memory", key.bytes);
 	add_time(&map, "deadline_ms", key.deadline_ms);
 	add_time(&map, "alarm_ms", key.alarm_ms);

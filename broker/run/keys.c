@@ -75,6 +75,7 @@ static void show_key(const struct call *c, const struct txn_view *view, wherry_k
 	    .alarm_ms = view->alarm_ms,
 	    .records = view->records,
 	    .bytes = view->bytes,
+	    .changed = view->changed,
 	};
 	if (out->size >= sizeof(key))
 		*out = key;

@@ -37,6 +37,8 @@ static const char *table_fault(struct store *s, const struct table *t, const str
 		live++;
 		if (e->flags & ENTRY_GONE)
 			return "a removed key is still there";
+		if (e->flags & ENTRY_CHANGED)
+			return "a key is still said to be changed";
 		if (table_find(t, store_hash(s, entry_key(e)), entry_key(e)) != e)
 			return "a key can't be found";
 		count->memory += (int64_t)entry_cost(e);

@@ -92,6 +92,7 @@ static void finish(struct txn *t, struct undo_op *op, uint64_t lsn)
 	struct stripe *stripe = txn_stripe(t, op->hash);
 	stripe->last_lsn = lsn;
 	op->entry->revision = lsn;
+	op->entry->flags &= (uint8_t)~ENTRY_CHANGED;
 	switch ((enum undo_kind)op->kind) {
 	case UNDO_MOVED:
 		finish_moved(stripe, op);

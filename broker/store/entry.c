@@ -96,6 +96,7 @@ struct txn_view entry_view(const struct entry *e)
 	    .key = entry_key(e),
 	    .head = entry_head(e),
 	    .revision = e->revision,
+	    .changed = (e->flags & ENTRY_CHANGED) != 0,
 	    .bytes = entry_bytes(e)};
 	const struct extra *x = entry_extra(e);
 	if (x != NULL) {

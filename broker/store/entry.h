@@ -14,8 +14,9 @@
 #include "store/store.h"
 
 enum {
-	ENTRY_EXTRA = 1, // the pointer is there
-	ENTRY_GONE = 2,  // removed by the open transaction: no lookup finds it, a rollback clears the bit
+	ENTRY_EXTRA = 1,   // the pointer is there
+	ENTRY_GONE = 2,    // removed by the open transaction: no lookup finds it, a rollback clears the bit
+	ENTRY_CHANGED = 4, // by the open transaction
 };
 
 struct entry {

@@ -166,12 +166,13 @@ enum undo_kind {
 struct undo_op {
 	uint8_t kind, type; // enum undo_kind; UNDO_HEAD: the old type
 	uint16_t ns;
-	uint16_t len;    // UNDO_HEAD: of the head.  of a record: of the subkey, which comes first
-	bool swapped;    // by a swap, for whoever watches
-	bool undone;     // taken back already; what it made is given up when the transaction ends
-	size_t size;     // of the whole operation
-	size_t prev;     // offset of the one before
-	size_t redo_len; // before it
+	uint16_t len;     // UNDO_HEAD: of the head.  of a record: of the subkey, which comes first
+	bool swapped : 1; // by a swap, for whoever watches
+	bool undone : 1;  // taken back already; what it made is given up when the transaction ends
+	bool changed : 1; // the entry was, by an older operation
+	size_t size;      // of the whole operation
+	size_t prev;      // offset of the one before
+	size_t redo_len;  // before it
 	uint64_t hash;
 	struct entry *entry;
 	union {
@@ -195,7 +196,8 @@ struct undo_op *undo_push(struct txn *, enum undo_kind, const struct slot *, str
 
 void changes_tell(struct txn *, uint64_t lsn); // changed.c: of a commit, before its entries are given up
 
-void undo_end(struct txn *); // gives up what undone operations had made
+void undo_drop(struct txn *); // the newest one: nothing was done yet, or is any more
+void undo_end(struct txn *);  // gives up what undone operations had made
 
 static inline struct undo_op *undo_at(const struct txn *t, size_t offset)
 {

@@ -107,6 +107,7 @@ struct txn_view {
 	uint32_t type;
 	wherry_span key, head;
 	uint64_t revision; // as committed: a change in this transaction does not show
+	bool changed;      // in this transaction: its commit gives the key another revision
 	int64_t deadline_ms, alarm_ms;
 	uint64_t records;
 	uint64_t bytes; // memory of the whole key

@@ -57,11 +57,8 @@ static bool add(struct txn *t, struct slot *s, struct entry *e, wherry_span subk
 	push_subkey(t, UNDO_PUT, s, e, subkey, 0); // first: subkey may point into the records
 	bool done = records_put(r, subkey, value) == WHERRY_OK;
 	records_recount(txn_stripe(t, s->hash), r, before);
-	if (!done) {
-		t->undo.len = t->undo_last;
-		t->undo_last = undo_at(t, t->undo_last)->prev;
-		t->changes--;
-	}
+	if (!done)
+		undo_drop(t);
 	return done;
 }
 

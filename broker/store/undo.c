@@ -36,11 +36,28 @@ struct undo_op *undo_push(struct txn *t, enum undo_kind kind, const struct slot 
 	    .prev = t->undo_last,
 	    .redo_len = t->redo.len,
 	    .hash = s->hash,
-	    .entry = e};
+	    .entry = e,
+	    .changed = (e->flags & ENTRY_CHANGED) != 0};
+	e->flags |= ENTRY_CHANGED;
 	t->undo_last = t->undo.len;
 	t->undo.len += op->size;
 	t->changes++;
 	return op;
+}
+
+static void unmark(const struct undo_op *op)
+{
+	if (!op->changed)
+		op->entry->flags &= (uint8_t)~ENTRY_CHANGED;
+}
+
+void undo_drop(struct txn *t)
+{
+	const struct undo_op *op = undo_at(t, t->undo_last);
+	unmark(op);
+	t->undo.len = t->undo_last;
+	t->undo_last = op->prev;
+	t->changes--;
 }
 
 // --- rolling back ------------------------------------------------------------------------------------------------
@@ -180,6 +197,7 @@ void txn_rollback(struct txn *t, size_t mark)
 		if (op->undone)
 			continue;
 		take_back(t, op);
+		unmark(op);
 		op->undone = true;
 		t->redo.len = op->redo_len;
 		t->changes--;

@@ -235,6 +235,8 @@ typedef struct wherry_key {
 	int64_t deadline_ms;     // Unix time; 0: lives on
 	int64_t alarm_ms;        // Unix time; 0: none
 	uint64_t records, bytes; // how many records; memory of the whole key
+	// 1: this command, or one before it in its transaction, changed the key: it is at write->revision() after the commit.
+	uint32_t changed, reserved0;
 } wherry_key;
 
 // [frozen] A place in the ordered records of a key.  Stale (ESTALE) as soon as the key's records change.

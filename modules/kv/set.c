@@ -16,6 +16,14 @@ int32_t kv_get(void *self, wherry_call *call)
 	return WHERRY_OK;
 }
 
+static void write_revision(const struct kv *kv, wherry_call *call, const wherry_key *key)
+{
+	if (key->changed)
+		kv->write->revision(call->reply);
+	else
+		kv->write->uinteger(call->reply, key->revision);
+}
+
 int32_t kv_entry(void *self, wherry_call *call)
 {
 	const struct kv *kv = self;
@@ -29,7 +37,7 @@ int32_t kv_entry(void *self, wherry_call *call)
 		return status;
 	kv->write->array(call->reply, 3);
 	kv->write->raw(call->reply, key.head);
-	kv->write->uinteger(call->reply, key.revision);
+	write_revision(kv, call, &key);
 	if (key.deadline_ms)
 		kv->write->integer(call->reply, key.deadline_ms - call->now_ms);
 	else

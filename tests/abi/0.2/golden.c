@@ -131,7 +131,7 @@ MEMBER(wherry_module, option_changed, 152, 8, void (*)(void *self, uint32_t opti
 MEMBER(wherry_module, session_ended, 160, 8, void (*)(void *self, uint64_t session))
 MEMBER(wherry_module, extension, 168, 8, const void *(*)(void *self, const char *id))
 
-SIZE(wherry_key, 88, 8)
+SIZE(wherry_key, 96, 8)
 MEMBER(wherry_key, size, 0, 4, uint32_t)
 MEMBER(wherry_key, type, 4, 4, uint32_t)
 MEMBER(wherry_key, key, 8, 16, wherry_span)
@@ -142,6 +142,8 @@ MEMBER(wherry_key, deadline_ms, 56, 8, int64_t)
 MEMBER(wherry_key, alarm_ms, 64, 8, int64_t)
 MEMBER(wherry_key, records, 72, 8, uint64_t)
 MEMBER(wherry_key, bytes, 80, 8, uint64_t)
+MEMBER(wherry_key, changed, 88, 4, uint32_t)
+MEMBER(wherry_key, reserved0, 92, 4, uint32_t)
 
 SIZE(wherry_cursor, 64, 8)
 MEMBER(wherry_cursor, opaque, 0, 64, uint64_t[8])

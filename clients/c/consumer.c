@@ -7,6 +7,7 @@
 enum {
 	VISIBLE_MS = 30000,
 	WAIT_MS = 5000, // a pop that waits at the broker outlives its consumer for so long
+	POP_MOST = 100, // at once; a queue refuses to hand out more than max_pop
 	MAX_WIDTH = 4,  // of `max`, at the end of a pop
 };
 #define VISIBLE_MOST_MS INT64_C(1000000000000)
@@ -82,7 +83,8 @@ static void pop(struct wherry_consumer *k, int64_t now)
 	k->pop = k->like;
 	k->pop.bound = true;
 	k->pop.ended = popped;
-	put_be(k->ask.data + k->ask.len - MAX_WIDTH, k->prefetch - held(k), MAX_WIDTH);
+	uint32_t room = k->prefetch - held(k);
+	put_be(k->ask.data + k->ask.len - MAX_WIDTH, room < POP_MOST ? room : POP_MOST, MAX_WIDTH);
 	request_enqueue(k->client, &k->pop);
 }
 

@@ -186,6 +186,13 @@ void feeds_lost(struct wherry_client *c)
 
 // --- what is asked for ------------------------------------------------------------------------------------------------
 
+static void pack_bounds(struct pack *options, const char *overflow, uint64_t messages, uint64_t bytes)
+{
+	pack_text_option(options, "overflow", overflow);
+	pack_uint_option(options, "max_messages", messages);
+	pack_uint_option(options, "max_bytes", bytes);
+}
+
 static int encode_topics(struct wherry_feed *s, const wherry_subscribe_options *w, const char *ns)
 {
 	struct pack params = {0}, options = {0};
@@ -194,9 +201,7 @@ static int encode_topics(struct wherry_feed *s, const wherry_subscribe_options *
 	pack_text_option(&options, "ns", ns);
 	pack_text_option(&options, "group", w->group);
 	pack_text_option(&options, "sticky", w->sticky);
-	pack_text_option(&options, "overflow", w->overflow);
-	pack_uint_option(&options, "max_messages", w->max_messages);
-	pack_uint_option(&options, "max_bytes", w->max_bytes);
+	pack_bounds(&options, w->overflow, w->max_messages, w->max_bytes);
 	pack_flag_option(&options, "retained", (w->flags & WHERRY_RETAINED) != 0);
 	return request_encode("pubsub.subscribe", &params, &options, &s->like, &s->ask);
 }
@@ -207,6 +212,7 @@ static int encode_keys(struct wherry_feed *s, const wherry_watch_options *w, con
 	pack_bytes(&params, w->keys, w->keys_len);
 	pack_options(&options);
 	pack_text_option(&options, "ns", ns);
+	pack_bounds(&options, w->overflow, w->max_messages, w->max_bytes);
 	pack_flag_option(&options, "initial", (w->flags & WHERRY_INITIAL) != 0);
 	return request_encode("kv.watch", &params, &options, &s->like, &s->ask);
 }
@@ -294,6 +300,11 @@ static struct wherry_feed *feed_new(struct wherry_client *c, uint64_t keep_bytes
 	return s;
 }
 
+static bool drops_newest(const char *overflow)
+{
+	return overflow != NULL && strcmp(overflow, "drop_newest") == 0;
+}
+
 int wherry_client_subscribe(
     wherry_client *c, const wherry_subscribe_options *what, wherry_feed **out, wherry_error *error)
 {
@@ -307,7 +318,7 @@ int wherry_client_subscribe(
 	struct wherry_feed *s = feed_new(c, w.keep_bytes);
 	if (s == NULL)
 		return error_local(error, WHERRY_ENOMEM, NULL);
-	s->drops_newest = w.overflow != NULL && strcmp(w.overflow, "drop_newest") == 0;
+	s->drops_newest = drops_newest(w.overflow);
 	s->on_message = w.on_message;
 	s->on_gap = w.on_gap;
 	s->arg = w.arg;
@@ -328,6 +339,7 @@ int wherry_client_watch(wherry_client *c, const wherry_watch_options *what, wher
 	if (s == NULL)
 		return error_local(error, WHERRY_ENOMEM, NULL);
 	s->watches = true;
+	s->drops_newest = drops_newest(w.overflow);
 	s->on_event = w.on_event;
 	s->on_gap = w.on_gap;
 	s->arg = w.arg;

@@ -268,9 +268,10 @@ static bool take_pair(struct run *r, struct found *f)
 		f->headers = wire_is_map(value) ? value : (struct run){0};
 	else if (wire_is_text(key, "age_ms"))
 		return wire_take_uint(&part, &f->age_ms);
+	else if (wire_is_text(key, "attempt"))
+		return wire_take_uint(&part, &f->attempt);
 	else if (wire_is_text(key, "token"))
-		return f->token = value, wire_take_array(&part, &parts) && parts == 2 &&
-					     wire_take_uint(&part, &f->id) && wire_take_uint(&part, &f->attempt);
+		return f->token = value, wire_take_array(&part, &parts) && parts > 0 && wire_take_uint(&part, &f->id);
 	return true;
 }
 

@@ -135,6 +135,8 @@ typedef struct wherry_watch_options {
 	uint32_t flags;   // WHERRY_INITIAL, WHERRY_NO_WAIT
 	const void *keys; // one encoded array: keys and patterns, as kv.watch takes them
 	size_t keys_len;
+	const char *overflow;
+	uint64_t max_messages, max_bytes;
 	uint64_t keep_bytes;
 	const char *ns;
 	int64_t timeout_ms;
@@ -169,7 +171,7 @@ typedef struct wherry_job {
 	size_t headers_len;
 	const void *token; // encoded, for commands of your own (tx.exec)
 	size_t token_len;
-	uint64_t id, attempt; // attempt: the first is 1
+	uint64_t id, attempt; // the first attempt is 1
 	int64_t age_ms;       // since it was pushed, when it was handed out
 	void *data;           // yours; NULL at first
 } wherry_job;

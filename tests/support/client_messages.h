@@ -75,6 +75,18 @@ static inline void expect_next_event(wherry_feed *s, const char *want)
 	wherry_event_free(&e);
 }
 
+static inline void ignore_answer(void *arg, const wherry_reply *r)
+{
+	(void)arg;
+	(void)r;
+}
+
+// Something to say, so that a connection may be cut on its way to the broker, too.
+static inline void chatter(wherry_client *c)
+{
+	send_line(c, "sys.ping", WHERRY_REPEATABLE, 0, ignore_answer, NULL);
+}
+
 // What callbacks said, one after another.
 struct heard {
 	pthread_mutex_t lock;

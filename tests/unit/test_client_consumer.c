@@ -47,7 +47,7 @@ static void a_job_says_what_it_is(void **state)
 	begin(&x);
 	wherry_consumer *k = consume(&x, (wherry_consume_options){.prefetch = 2});
 	fake_release(&x.fake, "queue.pop",
-	    "[{queue: jobs, token: [7, 2], attempt: 2, value: {a: [1]}, headers: {h: 1}, age_ms: 1234, later: true}]");
+	    "[{queue: jobs, token: [7, 5], attempt: 2, value: {a: [1]}, headers: {h: 1}, age_ms: 1234, later: true}]");
 	wherry_job *job = next(k, 7);
 	assert_int_equal(job->queue_len, 4);
 	assert_memory_equal(job->queue, "jobs", 4);
@@ -59,7 +59,7 @@ static void a_job_says_what_it_is(void **state)
 	char *token = embed_show(span_of(job->token, job->token_len));
 	assert_string_equal(value, "{\"a\": [1]}");
 	assert_string_equal(headers, "{\"h\": 1}");
-	assert_string_equal(token, "[7, 2]");
+	assert_string_equal(token, "[7, 5]");
 	free(value);
 	free(headers);
 	free(token);

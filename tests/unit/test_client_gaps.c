@@ -74,17 +74,11 @@ static void callbacks_hear_the_gap(void **state)
 	end(&x);
 }
 
-static void ignore(void *arg, const wherry_reply *r)
-{
-	(void)arg;
-	(void)r;
-}
-
 static void send_more(void *client, int connected, const wherry_error *why)
 {
 	(void)why;
 	if (connected)
-		send_line(client, "of.the.program", 0, 0, ignore, NULL);
+		send_line(client, "of.the.program", 0, 0, ignore_answer, NULL);
 }
 
 static void they_are_made_anew_before_anything_else(void **state)
@@ -98,7 +92,7 @@ static void they_are_made_anew_before_anything_else(void **state)
 	fake_refuse(&x.fake, true);
 	fake_cut(&x.fake);
 	AWAIT(x.fake.liar.connections >= 2);
-	send_line(x.client, "of.another", WHERRY_REPEATABLE, 0, ignore, NULL);
+	send_line(x.client, "of.another", WHERRY_REPEATABLE, 0, ignore_answer, NULL);
 	fake_refuse(&x.fake, false);
 	fake_await(&x.fake, "of.another", 1);
 	int first = fake_find(&x.fake, "pubsub.subscribe \"first\"", 2);

@@ -1,6 +1,7 @@
 // Watches of keys by the C client: events in order, what there is told again after a gap.
 
 #include "client_messages.h"
+#include "proxy.h"
 
 struct fixture {
 	struct fake fake;
@@ -132,6 +133,122 @@ static void keys_must_be_whole(void **state)
 	end(&x);
 }
 
+// --- with a real one --------------------------------------------------------------------------------------------------
+
+static void what_becomes_of_keys(void **state)
+{
+	(void)state;
+	struct place p;
+	place_open(&p, "kv");
+	wherry_client *c = connect_to(p.url), *other = connect_to(p.url);
+	expect_ask(other, "kv.set user.1 old", "1");
+	wherry_feed *s = watch_with(c, (wherry_watch_options){.flags = WHERRY_INITIAL});
+	expect_next_event(s, "state \"user.1\" \"old\" 1");
+	expect_ask(other, "kv.set user.1 new", "2");
+	expect_ask(other, "kv.cas user.1 new newer", "[true, 3]");
+	expect_ask(other, "kv.set other.1 x", "4");
+	expect_ask(other, "kv.del user.1", "1");
+	expect_next_event(s, "put \"user.1\" \"new\" 2");
+	expect_next_event(s, "cas \"user.1\" \"newer\" 3");
+	wherry_event e = {0};
+	assert_int_equal(wherry_feed_next_event(s, 10000, &e, NULL), WHERRY_OK);
+	assert_string_equal(e.event, "del");
+	assert_int_equal(e.value_len, 1);
+	wherry_event_free(&e);
+	expect_ask(other, "kv.set user.2 1 --ttl_ms=20", "6");
+	expect_next_event(s, "put \"user.2\" 1 6");
+	assert_int_equal(wherry_feed_next_event(s, 10000, &e, NULL), WHERRY_OK);
+	assert_string_equal(e.event, "expire");
+	wherry_event_free(&e);
+	wherry_feed_close(s);
+	wherry_client_close(c);
+	wherry_client_close(other);
+	place_leave(&p);
+}
+
+enum { KEYS = 200 };
+
+struct cache {
+	pthread_mutex_t lock;
+	unsigned gaps;
+	uint64_t revisions[KEYS]; // 0: it is not there
+};
+
+// A key that changes while its state is looked for may be told twice.
+static void cached(void *arg, const wherry_event *e)
+{
+	struct cache *x = arg;
+	char *key = embed_show(span_of(e->key, e->key_len));
+	unsigned number = (unsigned)strtoul(strchr(key, '.') + 1, NULL, 10);
+	assert_true(number < KEYS);
+	pthread_mutex_lock(&x->lock);
+	assert_true(e->revision >= x->revisions[number]);
+	x->revisions[number] = e->revision;
+	pthread_mutex_unlock(&x->lock);
+	free(key);
+}
+
+static void forget(void *arg, int ended, const wherry_error *why)
+{
+	struct cache *x = arg;
+	(void)why;
+	assert_int_equal(ended, 0);
+	pthread_mutex_lock(&x->lock);
+	memset(x->revisions, 0, sizeof(x->revisions));
+	x->gaps++;
+	pthread_mutex_unlock(&x->lock);
+}
+
+static bool cache_is(struct cache *x, const uint64_t *revisions)
+{
+	pthread_mutex_lock(&x->lock);
+	bool is = memcmp(x->revisions, revisions, sizeof(x->revisions)) == 0;
+	pthread_mutex_unlock(&x->lock);
+	return is;
+}
+
+static uint64_t set(wherry_client *c, unsigned number)
+{
+	char line[64];
+	wherry_reply r = {0};
+	snprintf(line, sizeof(line), "kv.set user.%u x", number);
+	assert_int_equal(ask(c, line, 0, 0, &r), WHERRY_OK);
+	char *shown = embed_show(span_of(r.result, r.result_len));
+	uint64_t revision = strtoull(shown, NULL, 10);
+	free(shown);
+	wherry_reply_free(&r);
+	return revision;
+}
+
+// Whoever forgets at each gap knows all there is in the end, whatever happened to the connection.
+static void a_cache_is_right_after_every_cut(void **state)
+{
+	(void)state;
+	struct place p;
+	struct cache x = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	uint64_t revisions[KEYS] = {0};
+	place_open(&p, "kv");
+	struct proxy *proxy = proxy_open(p.dir, p.url);
+	const wherry_client_options options = {.size = sizeof(options), .backoff_ms = 1, .backoff_max_ms = 20};
+	proxy_cut_next(proxy, PROXY_TO_CLIENT, 2000);
+	wherry_client *direct = connect_to(p.url), *c = connect_with(proxy_url(proxy), &options);
+	watch_with(c, (wherry_watch_options){.flags = WHERRY_INITIAL, .on_event = cached, .on_gap = forget, .arg = &x});
+	proxy_cut_random(proxy, 3000);
+	for (unsigned i = 0; i < KEYS || counts_of(c).connections < 10; i++) {
+		revisions[i % KEYS] = set(direct, i % KEYS);
+		chatter(c);
+	}
+	proxy_cut_random(proxy, 0);
+	for (unsigned i = 0; i < KEYS; i += 2)
+		revisions[i] = set(direct, i);
+	AWAIT(cache_is(&x, revisions));
+	assert_true(x.gaps > 0);
+	wherry_client_close(c);
+	wherry_client_close(direct);
+	proxy_close(proxy);
+	place_leave(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +257,8 @@ int main(void)
 	    cmocka_unit_test(slow_pullers_lose_the_oldest),
 	    cmocka_unit_test(lies_end_the_connection),
 	    cmocka_unit_test(keys_must_be_whole),
+	    cmocka_unit_test(what_becomes_of_keys),
+	    cmocka_unit_test(a_cache_is_right_after_every_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

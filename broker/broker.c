@@ -143,6 +143,13 @@ static int open_store(struct opening *o)
 	return WHERRY_OK;
 }
 
+// A session's id outlives the broker in what modules keep, so none may be given again by a broker that is started anew:
+// there are fewer than 4096 new sessions a millisecond.
+static uint64_t sessions_after(const struct clock *clock)
+{
+	return (uint64_t)clock_unix_ms(clock) << 12;
+}
+
 static int open_router(struct opening *o)
 {
 	wherry_broker *b = o->b;
@@ -152,7 +159,8 @@ static int open_router(struct opening *o)
 	    .clock = &b->clock,
 	    .limits = &b->router_limits,
 	    .hooks = {on_session_ended, on_publish, b},
-	    .bus = b->bus};
+	    .bus = b->bus,
+	    .sessions_after = sessions_after(&b->clock)};
 	int status = router_open(&b->router, &config);
 	if (status == WHERRY_OK)
 		status = control_open(&b->control);

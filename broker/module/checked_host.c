@@ -199,6 +199,12 @@ static const void *extension(wherry_owner *o, const char *id)
 	return plain.extension(o, id);
 }
 
+static void each_ns(wherry_owner *o, void (*each)(void *arg, wherry_span name), void *arg)
+{
+	if (checked_owner(o, "host->each_ns", false) && each != NULL)
+		plain.each_ns(o, each, arg);
+}
+
 void checked_fill(wherry_host *host)
 {
 	pthread_once(&plain_once, fill_plain);
@@ -222,4 +228,5 @@ void checked_fill(wherry_host *host)
 	host->timer_stop = stop_timer;
 	host->extension = extension;
 	host->session_client = session_client_of;
+	host->each_ns = each_ns;
 }

@@ -89,6 +89,18 @@ static const void *host_extension(wherry_owner *o, const char *id)
 	return NULL;
 }
 
+static void host_each_ns(wherry_owner *o, void (*each)(void *arg, wherry_span name), void *arg)
+{
+	if (atomic_load(&o->dead))
+		return;
+	const struct store *store = router_store(o->modules->config.router);
+	for (uint32_t ns = 0; ns < store_ns_count(store); ns++) {
+		wherry_span name = span_text(store_ns_name(store, ns));
+		if (*(const char *)name.ptr != '$') // a module's own
+			each(arg, name);
+	}
+}
+
 void host_fill(wherry_host *host, const char *version)
 {
 	*host = (wherry_host){
@@ -115,5 +127,6 @@ void host_fill(wherry_host *host, const char *version)
 	    .timer_stop = host_timer_stop,
 	    .extension = host_extension,
 	    .session_client = host_session_client,
+	    .each_ns = host_each_ns,
 	};
 }

@@ -70,6 +70,12 @@ struct needed_key {
 	uint8_t mode; // enum txn_mode
 };
 
+// A key that need() answered: the module's own span may be gone when the unit is written.
+struct kept_key {
+	struct kept_key *next;
+	uint8_t bytes[];
+};
+
 struct signal_ref {
 	uint32_t ns, count;
 	uint64_t hash;
@@ -115,6 +121,7 @@ struct worker {
 	struct buffer notes;        // keys that the command signalled
 	struct buffer emits;        // messages that it emitted
 	struct needed_key *needed;
+	struct kept_key *kept; // of the request that runs
 	struct signal_ref *signals;
 	uint32_t needed_count, needed_room, signal_count, signal_room;
 	struct transaction *transaction; // of the request that runs, if it is one

@@ -247,6 +247,23 @@ void needed_clear(struct worker *w)
 {
 	w->needed_count = 0;
 	buffer_clear(&w->needed_bytes);
+	while (w->kept != NULL) {
+		struct kept_key *k = w->kept;
+		w->kept = k->next;
+		mem_free(k);
+	}
+}
+
+static bool keep_key(struct worker *w, wherry_span *key)
+{
+	struct kept_key *k = mem_alloc(sizeof(*k) + key->len);
+	if (k == NULL)
+		return false;
+	memcpy(k->bytes, key->ptr, key->len);
+	k->next = w->kept;
+	w->kept = k;
+	key->ptr = k->bytes;
+	return true;
 }
 
 static int remember_needed(struct worker *w, uint32_t ns, wherry_span key, uint32_t mode)
@@ -282,7 +299,7 @@ static int32_t keys_need(wherry_call *face, wherry_span key, uint32_t mode, uint
 	struct worker *w = c->worker;
 	if (key.len == 0 || key.len > (size_t)c->router->config.limits->key_bytes)
 		return call_failf(face, WHERRY_ELIMIT, "a needed key is empty or longer than max_key");
-	if (!vector_room((void **)&w->slots, &w->slot_room, c->slot_count, sizeof(w->slots[0])))
+	if (!vector_room((void **)&w->slots, &w->slot_room, c->slot_count, sizeof(w->slots[0])) || !keep_key(w, &key))
 		return WHERRY_ENOMEM;
 	c->slots = w->slots;
 	uint32_t slot;

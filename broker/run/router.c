@@ -375,6 +375,7 @@ int router_open(struct router **out, const struct router_config *config)
 	}
 	memset(r, 0, sizeof(*r));
 	r->config = *config;
+	r->next_session = config->sessions_after;
 	atomic_init(&r->table, table);
 	grace_open(&r->grace);
 	pthread_mutex_init(&r->worker_lock, NULL);

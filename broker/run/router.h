@@ -42,7 +42,8 @@ struct router_config {
 	const struct clock *clock;
 	const struct router_limits *limits;
 	struct router_hooks hooks;
-	struct bus *bus; // NULL: nothing can be subscribed
+	struct bus *bus;         // NULL: nothing can be subscribed
+	uint64_t sessions_after; // sessions' ids begin behind it
 };
 
 int router_open(struct router **, const struct router_config *);

@@ -80,6 +80,7 @@ void worker_free(struct router *r, struct worker *w)
 	mem_free(w->args);
 	mem_free(w->keys);
 	mem_free(w->slots);
+	needed_clear(w);
 	mem_free(w->needed);
 	mem_free(w->signals);
 	mem_free(w->marks.row);

@@ -296,7 +296,7 @@ typedef struct wherry_keys {
 	// Like need(), but of the module's own namespace, "$" and its name, which no client can name, list or scan.  It comes
 	// into being when it is first needed.
 	int32_t (*need_own)(wherry_call *, wherry_span key, uint32_t mode, uint32_t *arg);
-	// The name of the request's namespace, as the option "ns" of a request takes it.
+	// The name of the request's namespace: what submit() says in the option ns.  Lent as long as the broker runs.
 	wherry_span (*ns)(wherry_call *);
 } wherry_keys;
 
@@ -477,8 +477,11 @@ typedef struct wherry_host {
 	int32_t (*timer_stop)(wherry_owner *, uint64_t timer);    // [any] ESTALE: it is over
 	const void *(*extension)(wherry_owner *, const char *id); // [any] NULL: has none
 	// What the session calls itself, for people, without a zero at its end; it may be empty.  *len is what it needs; ELIMIT
-	// if it is more than `room`; ESTALE: no such session any more.
+	// if it is more than `room`; ESTALE: no such session any more.  A session's id is not given again, not even by a broker
+	// that was started anew.
 	int32_t (*session_client)(wherry_owner *, uint64_t session, void *buffer, size_t room, size_t *len); // [any]
+	// The name of each namespace of clients, lent to each(): what submit() says in the option ns.
+	void (*each_ns)(wherry_owner *, void (*each)(void *arg, wherry_span name), void *arg); // [any]
 } wherry_host;
 
 // Interfaces by id; the number rises when an interface changes in any way, and both may be served:

@@ -44,3 +44,38 @@ void embed_await(struct embed *b, const char *line, const char *want)
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
 }
+
+// For fnmatch(): everything but the stars escaped.  To free().
+static char *only_stars(const char *pattern)
+{
+	char *out = malloc(2 * strlen(pattern) + 1), *at = out;
+	assert_non_null(out);
+	for (; *pattern != 0; pattern++) {
+		if (strchr("[?\\", *pattern) != NULL)
+			*at++ = '\\';
+		*at++ = *pattern;
+	}
+	*at = 0;
+	return out;
+}
+
+void embed_expect_stars(struct embed *b, const char *line, const char *pattern, const char *file, int at)
+{
+	char *escaped = only_stars(pattern);
+	embed_expect(b, line, escaped, 1, file, at);
+	free(escaped);
+}
+
+void embed_expect_end_stars(struct embed_pending *pending, const char *pattern, const char *file, int at)
+{
+	char *escaped = only_stars(pattern);
+	embed_expect_text(embed_end(pending), escaped, 1, file, at);
+	free(escaped);
+}
+
+void embed_await_stars(struct embed *b, const char *line, const char *pattern)
+{
+	char *escaped = only_stars(pattern);
+	embed_await_like(b, line, escaped);
+	free(escaped);
+}

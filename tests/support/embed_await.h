@@ -14,6 +14,14 @@ uint64_t embed_number(struct embed *, const char *line);
 void embed_expectf(struct embed *, const char *want, const char *file, int at, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+// Compares with `*` standing for anything, and nothing else for anything but itself: for answers with lists in them.
+#define expect_stars(b, line, pattern) embed_expect_stars((b), (line), (pattern), __FILE__, __LINE__)
+#define expect_end_stars(pending, pattern) embed_expect_end_stars((pending), (pattern), __FILE__, __LINE__)
+void embed_expect_stars(struct embed *, const char *line, const char *pattern, const char *file, int at);
+void embed_expect_end_stars(struct embed_pending *, const char *pattern, const char *file, int at);
+// Calls until the answer is like that; fails the test after 10 s.
+void embed_await_stars(struct embed *, const char *line, const char *pattern);
+
 // Calls until the answer is `want`; fails the test after 10 s.
 void embed_await(struct embed *, const char *line, const char *want);
 

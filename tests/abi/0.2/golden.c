@@ -282,7 +282,7 @@ MEMBER(wherry_bus, watch, 120, 8, int32_t (*)(wherry_call *, const wherry_watch 
 MEMBER(wherry_bus, unwatch, 128, 8, int32_t (*)(wherry_call *, uint64_t id))
 MEMBER(wherry_bus, state, 136, 8, int32_t (*)(wherry_call *, uint64_t session, uint64_t watch, uint32_t arg))
 
-SIZE(wherry_host, 176, 8)
+SIZE(wherry_host, 184, 8)
 MEMBER(wherry_host, size, 0, 4, uint32_t)
 MEMBER(wherry_host, abi, 4, 4, uint32_t)
 MEMBER(wherry_host, version, 8, 8, const char *)
@@ -306,6 +306,7 @@ MEMBER(wherry_host, timer_start, 144, 8, int32_t (*)(wherry_owner *, int64_t del
 MEMBER(wherry_host, timer_stop, 152, 8, int32_t (*)(wherry_owner *, uint64_t timer))
 MEMBER(wherry_host, extension, 160, 8, const void *(*)(wherry_owner *, const char *id))
 MEMBER(wherry_host, session_client, 168, 8, int32_t (*)(wherry_owner *, uint64_t session, void *buffer, size_t room, size_t *len))
+MEMBER(wherry_host, each_ns, 176, 8, void (*)(wherry_owner *, void (*each)(void *arg, wherry_span name), void *arg))
 
 VALUE(WHERRY_ABI_MAJOR, 0)
 VALUE(WHERRY_ABI_MINOR, 2)

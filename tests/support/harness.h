@@ -5,6 +5,7 @@
 //   t.push key text           appends a record, signals one waiter; answers how many there are
 //   t.pop key... {wait_ms}    the first record of the first key that has one; waits; nil when the time is up
 //   t.take key... {wait_ms}   the same, and emits "taken": harness.published counts what commits took
+//   t.coin key                the first record; ENOKEY if there is none
 //   t.stash key text          as push, but signals nobody
 //   t.nudge key count         signals so many, and changes nothing
 //   t.linger key ms           waits; once it is woken, it holds its thread for so long

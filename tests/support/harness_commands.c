@@ -95,6 +95,17 @@ static int32_t pop(wherry_call *c, uint32_t arg, wherry_span *text, char *room)
 	return keys->del(c, arg, span_of(label, sizeof(label)));
 }
 
+static int32_t run_coin(void *self, wherry_call *c)
+{
+	(void)self;
+	char room[64];
+	wherry_span text;
+	int32_t status = pop(c, 0, &text, room);
+	if (status == WHERRY_OK)
+		pack_text(c->reply, text);
+	return status;
+}
+
 static int32_t pop_any(wherry_call *c, bool tell)
 {
 	char room[64];
@@ -337,6 +348,7 @@ static const wherry_command commands[] = {
     COMMAND("t.push", WHERRY_CMD_WRITES | WHERRY_CMD_GROWS, text_args, run_push),
     COMMAND("t.pop", WHERRY_CMD_WRITES | WHERRY_CMD_PARKS, pop_args, run_pop),
     COMMAND("t.take", WHERRY_CMD_WRITES | WHERRY_CMD_PARKS, pop_args, run_take),
+    COMMAND("t.coin", WHERRY_CMD_WRITES, write_args, run_coin),
     COMMAND("t.stash", WHERRY_CMD_WRITES | WHERRY_CMD_GROWS, text_args, run_stash),
     COMMAND("t.nudge", WHERRY_CMD_WRITES, number_args, run_nudge),
     COMMAND("t.linger", WHERRY_CMD_WRITES | WHERRY_CMD_PARKS, number_args, run_linger),

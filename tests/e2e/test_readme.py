@@ -45,6 +45,7 @@ class Tour(unittest.TestCase):
                     pattern = ".*".join(re.escape(part) for part in answer.split("..."))
                     self.assertRegex(said, re.compile(rf"\A{pattern}\Z", re.S), command)
             self.program(broker)
+            self.python(broker)
         self.assertGreater(count, 15)
 
     def program(self, broker):
@@ -57,6 +58,13 @@ class Tour(unittest.TestCase):
         flags = f"-I{TOP}/include -L{self.build}/lib -Wl,-rpath,{self.build}/lib"
         self.assertEqual(self.shell(f"cc -Wall -Wextra -Werror visits.c {flags} -lwherry -o visits && ./visits"),
                          ("1 bytes of MessagePack", 0))
+
+    def python(self, broker):
+        """The Python program, on the same broker, after the C one."""
+        (code,) = transcripts.blocks(README, "python")
+        done = subprocess.run([sys.executable, "-c", code.replace("tcp://127.0.0.1:1973", broker.url)], text=True, timeout=120,
+                              capture_output=True, env=os.environ | {"PYTHONPATH": os.path.join(TOP, "clients", "python")})
+        self.assertRegex(done.stdout, r"\A\d+\n\Z", done.stderr)
 
     def test_the_configuration_is_one(self):
         (config,) = (block.split("```")[0] for block in open(README, encoding="utf-8").read().split("\n```\n")[1:]

@@ -58,6 +58,8 @@ class Asyncio:
 
     def run(self, function, *args, **named):
         """Calls it inside the loop and waits for what it answers."""
+        args = [arg.inner if isinstance(arg, Waited) else arg for arg in args]
+
         async def run():
             made = function(*args, **named)
             return await made if inspect.isawaitable(made) else made

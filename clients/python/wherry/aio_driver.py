@@ -10,8 +10,8 @@ from .address import parse
 from .engine import Engine
 from .errors import WherryError
 from .link import Link, known_targets, targets
-from .request import NEVER
 from .settings import Settings
+from .timers import NEVER
 
 
 class Driver:

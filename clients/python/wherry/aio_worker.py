@@ -12,7 +12,7 @@ from .asking import ENDED
 from .errors import Stale, TimedOut, WherryError
 from .jobs import Reservation, Work, blame
 from .leases import Lease, longest_wait
-from .request import NEVER
+from .timers import NEVER
 
 if TYPE_CHECKING:
     from .aio import Client

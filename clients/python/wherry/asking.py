@@ -9,7 +9,8 @@ from .engine import Engine
 from .errors import WherryError, from_broker
 from .feeds import Gap
 from .mailbox import Mailbox
-from .request import NEVER, OnDone, Request
+from .request import OnDone, Request
+from .timers import NEVER
 
 
 class Preset:
@@ -30,7 +31,7 @@ def deadline(engine: Engine, timeout: Any, options: Optional[Dict[str, Any]]) ->
         timeout = engine.settings.timeout
         if timeout is not None and options:
             timeout += sum(options[name] for name in ("wait_ms", "timeout_ms") if isinstance(options.get(name), int)) / 1000
-    return NEVER if timeout is None else engine.clock() + timeout
+    return NEVER if timeout is None else engine.clock() + float(timeout)
 
 
 def run_lines(engine: Engine, lines: List[Line], ends: float, on_done: OnDone) -> None:

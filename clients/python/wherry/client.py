@@ -134,14 +134,16 @@ class Client(Commands):
 
         The rest is pubsub.subscribe's: group, sticky, retained, max_messages, max_bytes, overflow.
         """
-        return self._feed(SUBSCRIPTION, filters, callback, on_gap, options_of(named, options))
+        made: Subscription[Message] = self._feed(SUBSCRIPTION, filters, callback, on_gap, options_of(named, options))
+        return made
 
     def watch(self, *keys: Any, callback: Optional[Callable[[Change], Any]] = None,
               on_gap: Optional[Callable[[Gap], Any]] = None, options: Optional[Dict[str, Any]] = None,
               **named: Any) -> Subscription[Change]:
         """Changes of keys, or of those that match a pattern; initial=True: their values first, also after a lost
         connection."""
-        return self._feed(WATCH, keys, callback, on_gap, options_of(named, options))
+        made: Subscription[Change] = self._feed(WATCH, keys, callback, on_gap, options_of(named, options))
+        return made
 
     def _feed(self, kind: Kind, params: Any, callback: Any, on_gap: Any, options: Any) -> Any:
         with self._driver as engine:
@@ -178,10 +180,10 @@ class Client(Commands):
                         touch_ms=touch_ms, ns=ns)
 
     def locked(self, name: str, *, ttl_ms: int = TTL_MS, wait_ms: Optional[int] = None, permits: Optional[int] = None,
-               ns: Optional[str] = None) -> Lock:
+               session: bool = False, ns: Optional[str] = None) -> Lock:
         """A lock, to be held by `with`; its lease is extended by itself.  wait_ms: for how long to wait for it, then
-        TimedOut; None: for ever.  permits: it is a semaphore of so many."""
-        return Lock(self, self._driver, name, ttl_ms=ttl_ms, wait_ms=wait_ms, permits=permits, ns=ns)
+        TimedOut; None: for ever.  permits: it is a semaphore of so many.  session: it ends with the connection, too."""
+        return Lock(self, self._driver, name, ttl_ms=ttl_ms, wait_ms=wait_ms, permits=permits, session=session, ns=ns)
 
     # --- the end ---
 
@@ -239,7 +241,7 @@ class Batch(Lines):
         results = self._client._ask(lambda engine, on_done: asking.run_lines(
             engine, lines, asking.deadline(engine, timeout, None), on_done))
         self.results = results
-        return results if return_errors else asking.first_error(results)
+        return self.results if return_errors else asking.first_error(self.results)
 
     def __enter__(self) -> "Batch":
         return self

@@ -15,11 +15,11 @@ command that only reads; every other one ends with Stale.
 from __future__ import annotations
 
 import enum
-import heapq
 import itertools
 import random
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Optional, Protocol, Sequence, Tuple, Union
+from functools import partial
+from typing import Any, Callable, Deque, Dict, List, Optional, Protocol, Sequence, Union
 
 from . import late
 from .address import Address
@@ -27,15 +27,14 @@ from .catalog import Catalog
 from .channel import Plain, Tls, tls_context
 from .errors import (ArgumentError, Corrupt, LimitReached, ShuttingDown, Stale, TimedOut, TryAgain, WherryError,
                      from_broker)
-from .request import NEVER, OnDone, Request, State
+from .request import OnDone, Request, State
 from .settings import Settings
-from .setup import Setup
-from .values import depth
+from .setup import OVERHEAD, Setup
+from .timers import NEVER, Timers
 from .wire import GREETING, ID_MOST, Frames, Notification, Response, message, objects
 
 CUTS_MOST = 5  # lost connections while one and the same request was being sent
 ENOUGH = 64 << 10  # bytes on their way to the socket before more are made
-_OVERHEAD = 32  # bytes of a message that are no request
 
 
 class Link(enum.Enum):
@@ -75,8 +74,7 @@ class Engine:
         self._sent: Dict[int, Request] = {}
         self._bytes = 0  # of requests that are not done
         self._bound = NEVER  # no request's deadline is before
-        self._timers: List[Tuple[float, int, Callable[[], Any]]] = []
-        self._timer_ids = itertools.count()
+        self._timers = Timers()
         self._next_try, self._wait, self._give_up = clock(), 0.0, NEVER
         self._up_at, self._proven = 0.0, False
         self._out, self._queued, self._left = bytearray(), 0, 0
@@ -224,7 +222,7 @@ class Engine:
     def _next_frame(self) -> List[Request]:
         """What waits, up to frame_bytes, in the order it came."""
         frame: List[Request] = []
-        room = min(self.settings.frame_bytes, self.setup.limits["frame"] - _OVERHEAD)
+        room = min(self.settings.frame_bytes, self.setup.limits["frame"] - OVERHEAD)
         for waiting in (self._urgent, self._pending):
             while waiting:
                 request = waiting[0]
@@ -267,8 +265,7 @@ class Engine:
     def _take_note(self, note: Notification) -> None:
         listener = self.listeners.get(note.method)
         if not (listener and listener(note.params)) and self.settings.on_note:
-            on_note = self.settings.on_note
-            self.emit(lambda: on_note(note.method, note.params))
+            self.emit(partial(self.settings.on_note, note.method, note.params))
 
     # --- a new connection's first exchange ---
 
@@ -300,7 +297,9 @@ class Engine:
             raise type(self.why)(self.why.text)
         self.catalog.check_keys(request.method, request.params)
         request.encode(self._next_id())
-        self._check_limits(request)
+        self.setup.check_limits(request)
+        if self._bytes + len(request.body) > self.settings.max_pending:
+            raise LimitReached("max_pending is reached: too much is not answered yet")
         (self._urgent if urgent else self._pending).append(request)
         self._bytes += len(request.body)
         self._bound = min(self._bound, request.deadline)
@@ -316,15 +315,6 @@ class Engine:
             number = next(self._ids) & ID_MOST
             if number not in self._sent:
                 return number
-
-    def _check_limits(self, request: Request) -> None:
-        limits, size = self.setup.limits, len(request.body)
-        if size + _OVERHEAD > limits["frame"]:
-            raise LimitReached(f"{request.method} would be {size} bytes; the broker takes {limits['frame']}: max_frame")
-        if any(depth(value) > limits["depth"] for value in request.params):
-            raise ArgumentError(f"{request.method}: a value nests more than {limits['depth']} deep: max_depth")
-        if self._bytes + size > self.settings.max_pending:
-            raise LimitReached("max_pending is reached: too much is not answered yet")
 
     def _settle(self, request: Request, result: Any, error: Optional[WherryError]) -> None:
         if request.state is State.DONE:
@@ -353,18 +343,14 @@ class Engine:
 
     def next_wake(self) -> float:
         """When tick() is due."""
-        times = [self._bound, self._give_up, self._next_try if self.state is Link.DOWN else NEVER]
-        if self._timers:
-            times.append(self._timers[0][0])
-        return min(times)
+        return min(self._bound, self._give_up, self._timers.next, self._next_try if self.state is Link.DOWN else NEVER)
 
     def call_at(self, when: float, run: Callable[[], Any]) -> None:
-        heapq.heappush(self._timers, (when, next(self._timer_ids), run))
+        self._timers.add(when, run)
 
     def tick(self) -> None:
         now = self.clock()
-        while self._timers and self._timers[0][0] <= now:
-            heapq.heappop(self._timers)[2]()
+        self._timers.run_due(now)
         if now >= self._give_up:
             self._give_up = NEVER
             self.broken = TryAgain(f"no broker answered within {self.settings.connect_timeout:g} s")
@@ -401,9 +387,8 @@ class Engine:
             first(error is None, error)
 
     def _tell_change(self, connected: bool, error: Optional[WherryError]) -> None:
-        on_change = self.settings.on_change
-        if on_change:
-            self.emit(lambda: on_change(connected, error))
+        if self.settings.on_change:
+            self.emit(partial(self.settings.on_change, connected, error))
 
     def emit(self, event: Callable[[], Any]) -> None:
         """To be run by the driver when it holds no lock."""

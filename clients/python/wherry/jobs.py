@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence
 
 from .errors import Corrupt, LimitReached, OutOfMemory, ShuttingDown, TryAgain, WherryError
 from .mailbox import Mailbox
-from .request import NEVER, OnDone
+from .request import OnDone
+from .timers import NEVER
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 VISIBLE_MS = 30000
 WAIT_MS = 30000
 REASON_MOST = 500
+POP_MOST = 100  # at once; a queue hands out no more than its max_pop
 GRACE_S = 0.1  # for our last pop to be answered, when it stops
 RETRY_S = 0.2  # after an error that passes by itself
 _PASSING = (TryAgain, LimitReached, OutOfMemory, ShuttingDown)
@@ -115,7 +117,7 @@ class Work:
         room = self._prefetch - len(self._held)
         if self.stopping or self._popping or room <= 0 or self._engine.is_over:
             return
-        options = self._options(wait_ms=WAIT_MS, max=room, visible_ms=self._visible_ms, hold=self._hold or None)
+        options = self._options(wait_ms=WAIT_MS, max=min(room, POP_MOST), visible_ms=self._visible_ms, hold=self._hold or None)
         self._popping = self._engine.ask("queue.pop", self._queues, options, self._popped)
 
     def _popped(self, entries: Any, error: Optional[WherryError]) -> None:

@@ -24,9 +24,11 @@ def longest_wait(wait_ms: Optional[int]) -> int:
 class Lease:
     """A lock's token and until when it is ours at least."""
 
-    def __init__(self, engine: "Engine", name: str, *, ttl_ms: int, permits: Optional[int], ns: Optional[str]):
+    def __init__(self, engine: "Engine", name: str, *, ttl_ms: int, permits: Optional[int], session: bool,
+                 ns: Optional[str]):
         self.name, self.token = name, 0
         self._engine, self._ttl_ms, self._until = engine, ttl_ms, 0.0
+        self._session = session or None
         self._fixed = {"permits": permits, "ns": ns or engine.setup.namespace}
         self._over = True
 
@@ -41,15 +43,16 @@ class Lease:
         def answered(token: Any, error: Optional[WherryError]) -> None:
             if error is None and token is not None:
                 self.token, self._over = token, False
+                self._engine.keepers[self] = None
                 self._begin(asked, lambda error: on_done(token if error is None else None, error))
             else:
                 on_done(token, error)
 
-        return self._engine.ask("lock.acquire", [self.name], self._options(ttl_ms=self._ttl_ms, wait_ms=wait_ms or None),
-                                answered, deadline=deadline)
+        options = self._options(ttl_ms=self._ttl_ms, wait_ms=wait_ms or None, session=self._session)
+        return self._engine.ask("lock.acquire", [self.name], options, answered, deadline=deadline)
 
     def release(self, on_done: OnDone) -> Any:
-        self._over = True
+        self._end()
         return self._engine.ask("lock.release", [self.name, self.token], self._options(), on_done, repeat=True)
 
     def _options(self, **options: Any) -> Dict[str, Any]:
@@ -78,10 +81,27 @@ class Lease:
             if error is None:
                 self._begin(asked)
             elif not error.local:
-                self._over = True
+                self._end()
             told(error)
 
         self._engine.ask("lock.extend", [self.name, self.token], self._options(ttl_ms=self._ttl_ms), answered, repeat=True)
+
+    def _end(self) -> None:
+        self._over = True
+        self._engine.keepers.pop(self, None)
+
+    # --- connections come and go ---
+
+    def lost(self) -> None:
+        if self._session:
+            self._end()
+
+    def restored(self) -> None:
+        """(The lease goes on.)"""
+
+    def stop(self, stopped: Callable[[], Any]) -> None:
+        """(It is whoever holds it who releases it.)"""
+        stopped()
 
     def check(self) -> None:
         """Raises Stale if it is not ours any more."""

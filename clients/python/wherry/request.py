@@ -6,11 +6,11 @@ import enum
 from typing import Any, Callable, Dict, Optional, Sequence
 
 from .errors import ArgumentError, WherryError
+from .timers import NEVER
 from .values import pack
 from .wire import REQUEST
 
 OnDone = Callable[[Any, Optional[WherryError]], None]
-NEVER = float("inf")
 
 
 class State(enum.Enum):

@@ -6,11 +6,13 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Optional
 
 from .catalog import Catalog
-from .errors import WherryError
+from .errors import ArgumentError, LimitReached, WherryError
 from .request import Request
 from .settings import Settings
+from .values import depth
 
 PROTOCOL_VERSION = 1
+OVERHEAD = 32  # bytes of a message that are no request
 _LIMITS = {"frame": 16 << 20, "depth": 24}
 
 
@@ -28,6 +30,14 @@ class Setup:
     @property
     def namespace(self) -> Optional[str]:
         return self._namespace
+
+    def check_limits(self, request: Request) -> None:
+        """What the broker would refuse, so that a frame is not refused for one request in it."""
+        size = len(request.body)
+        if size + OVERHEAD > self.limits["frame"]:
+            raise LimitReached(f"{request.method} would be {size} bytes; the broker takes {self.limits['frame']}: max_frame")
+        if any(depth(value) > self.limits["depth"] for value in (*request.params, *(request.options or {}).values())):
+            raise ArgumentError(f"{request.method}: a value nests more than {self.limits['depth']} deep: max_depth")
 
     def remember(self, request: Request) -> None:
         """A request was answered well."""
@@ -71,6 +81,8 @@ class Setup:
 
     def _learn_limits(self, hello: Any) -> None:
         limits = hello.get("limits") if isinstance(hello, dict) else None
-        for name in _LIMITS if isinstance(limits, dict) else ():
+        if not isinstance(limits, dict):
+            return
+        for name in _LIMITS:
             if type(limits.get(name)) is int and limits[name] > 0:
                 self.limits[name] = limits[name]

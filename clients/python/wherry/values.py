@@ -24,7 +24,7 @@ Ext = msgpack.ExtType
 def pack(value: Any) -> bytes:
     """One value as MessagePack; ArgumentError tells what in it can't be sent."""
     try:
-        return msgpack.packb(value, default=_plainer, strict_types=True, datetime=True, unicode_errors=TEXT_ERRORS)
+        return bytes(msgpack.packb(value, default=_plainer, strict_types=True, datetime=True, unicode_errors=TEXT_ERRORS))
     except UnicodeEncodeError as wrong:
         raise ArgumentError(f"a str that can't be sent: {wrong}") from None
     except ArgumentError:
@@ -107,27 +107,23 @@ def is_key(value: Any) -> bool:
     return isinstance(value, (str, int, bytes, bytearray, memoryview)) and not isinstance(value, bool)
 
 
-_CONTAINERS = (list, tuple, dict)
+_PLAIN = {type(None), bool, int, float, str, bytes}
 
 
 def depth(value: Any) -> int:
-    """How deep lists, tuples and dicts stand in one another; 0 for a plain value."""
+    """How deep lists, tuples and maps stand in one another; 0 for a plain value."""
     deepest, level = 0, [value]
-    while True:
-        level = [item for item in level if isinstance(item, (*_CONTAINERS, abc.Mapping))]
-        if not level:
-            return deepest
+    while containers := [item for item in level if type(item) not in _PLAIN and isinstance(item, _CONTAINERS)]:
         deepest += 1
-        level = [item for container in level for item in _inside(container)]
+        level = [item for container in containers for item in _not_plain(container)]
+    return deepest
 
 
-def _inside(container: Any) -> Any:
-    """The items of a container that are containers, mostly none: told by their types, which is fast."""
+_CONTAINERS = (list, tuple, abc.Mapping)
+
+
+def _not_plain(container: Any) -> Any:
+    """What in a container may be one itself, mostly nothing: told by the types, which is fast."""
     if isinstance(container, abc.Mapping):
-        yield from _inside(list(container.values()))
-        yield from _inside(list(container))
-    elif not _PLAIN.issuperset(map(type, container)):
-        yield from (item for item in container if type(item) not in _PLAIN)
-
-
-_PLAIN = {type(None), bool, int, float, str, bytes}
+        container = [*container.keys(), *container.values()]
+    return () if _PLAIN.issuperset(map(type, container)) else [item for item in container if type(item) not in _PLAIN]

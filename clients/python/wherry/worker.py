@@ -11,7 +11,7 @@ from .driver import Driver, Inbox
 from .errors import Stale, TimedOut, WherryError
 from .jobs import Reservation, Work, blame
 from .leases import Lease, longest_wait
-from .request import NEVER
+from .timers import NEVER
 
 if TYPE_CHECKING:
     from .client import Client

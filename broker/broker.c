@@ -99,11 +99,16 @@ static void on_session_ended(void *arg, uint64_t session)
 		modules_session_ended(b->modules, session);
 }
 
-static void on_publish(void *arg, wherry_span topic, wherry_span payload, wherry_span headers)
+static uint64_t on_publish(void *arg, wherry_span topic, wherry_span payload, wherry_span headers)
 {
 	wherry_broker *b = arg;
-	if (b->modules != NULL)
-		modules_heard(b->modules, topic, payload, headers);
+	return b->modules != NULL ? modules_heard(b->modules, topic, payload, headers) : 0;
+}
+
+static uint64_t on_hears(void *arg, wherry_span topic)
+{
+	wherry_broker *b = arg;
+	return b->modules != NULL ? modules_hear(b->modules, topic) : 0;
 }
 
 static const char *on_module_option(void *arg, const char *module, const char *name)
@@ -158,7 +163,7 @@ static int open_router(struct opening *o)
 	    .log = &b->log,
 	    .clock = &b->clock,
 	    .limits = &b->router_limits,
-	    .hooks = {on_session_ended, on_publish, b},
+	    .hooks = {on_session_ended, on_publish, on_hears, b},
 	    .bus = b->bus,
 	    .sessions_after = sessions_after(&b->clock)};
 	int status = router_open(&b->router, &config);

@@ -250,7 +250,7 @@ const struct option_spec broker_options[] = {
     {"data_dir", WHERRY_OPTION_TEXT, false, "", 0, 4096, "directory of this broker alone; empty: none"},
     {"module_dir", WHERRY_OPTION_TEXT, false, "", 0, 4096,
 	"where modules are looked for by name; empty: beside the program, then where they are installed"},
-    {"modules", WHERRY_OPTION_TEXT, false, "kv lock queue", 0, 4096,
+    {"modules", WHERRY_OPTION_TEXT, false, "kv lock queue pubsub", 0, 4096,
 	"modules to load at start, separated by spaces; sections and flags add to them"},
     {"check_modules", WHERRY_OPTION_BOOL, false, "false", 0, 0,
 	"check what modules do while they run, and log what they must not; slow: for tests of modules"},

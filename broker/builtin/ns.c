@@ -11,8 +11,10 @@ static int32_t run_list(void *self, wherry_call *call)
 	const wherry_broker *b = self;
 	struct rows list;
 	rows_begin(&list);
-	list.count = store_ns_count(b->store);
-	for (uint32_t ns = 0; ns < list.count; ns++) {
+	for (uint32_t ns = 0, count = store_ns_count(b->store); ns < count; ns++) {
+		if (store_ns_is_own(span_text(store_ns_name(b->store, ns))))
+			continue;
+		list.count++;
 		pack_map(&list.out, 2);
 		pack_cstring(&list.out, "name");
 		pack_cstring(&list.out, store_ns_name(b->store, ns));

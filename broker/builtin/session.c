@@ -92,7 +92,7 @@ static int32_t run_use(void *self, wherry_call *call)
 	uint32_t ns;
 	if (s == NULL)
 		return no_session(call);
-	if (store_ns_find(b->store, name, &ns) != WHERRY_OK)
+	if (store_ns_is_own(name) || store_ns_find(b->store, name, &ns) != WHERRY_OK)
 		return call_failf(call, WHERRY_ENOKEY, "no namespace %s; see ns.list", QUOTED(name));
 	atomic_store(&s->ns, ns);
 	pack_bool(call->reply, true);

@@ -99,6 +99,24 @@ static void add_store(struct rows *all, const wherry_broker *b)
 	add_map(all, "store", &map);
 }
 
+static void add_messages(struct rows *all, const wherry_broker *b)
+{
+	struct bus_stats s;
+	struct rows map;
+	bus_read_stats(b->bus, &s);
+	rows_begin(&map);
+	NUMBER(&map, s, subscriptions);
+	NUMBER(&map, s, filters);
+	NUMBER(&map, s, published);
+	NUMBER(&map, s, matched);
+	NUMBER(&map, s, delivered);
+	NUMBER(&map, s, dropped);
+	NUMBER(&map, s, forgotten);
+	NUMBER(&map, s, retained);
+	NUMBER(&map, s, retained_bytes);
+	add_map(all, "messages", &map);
+}
+
 static void add_metric(void *arg, const char *module, const wherry_metric *metric, int64_t value)
 {
 	char name[96];
@@ -234,6 +252,7 @@ int32_t sys_stats(void *self, wherry_call *call)
 	add_wire(&all, b);
 	add_bus(&all, b);
 	add_store(&all, b);
+	add_messages(&all, b);
 	add_memory(&all, b);
 	add_namespaces(&all, b, call->now_ms);
 	add_modules(&all, b);

@@ -45,11 +45,16 @@ static void on_ended(void *arg, uint64_t session)
 		modules_session_ended(w->modules, session);
 }
 
-static void on_publish(void *arg, wherry_span topic, wherry_span payload, wherry_span headers)
+static uint64_t on_publish(void *arg, wherry_span topic, wherry_span payload, wherry_span headers)
 {
 	struct world *w = arg;
-	if (w->modules != NULL)
-		modules_heard(w->modules, topic, payload, headers);
+	return w->modules != NULL ? modules_heard(w->modules, topic, payload, headers) : 0;
+}
+
+static uint64_t on_hears(void *arg, wherry_span topic)
+{
+	struct world *w = arg;
+	return w->modules != NULL ? modules_hear(w->modules, topic) : 0;
 }
 
 static const char *no_option(void *arg, const char *module, const char *name)
@@ -71,15 +76,18 @@ static int open_layers(struct world *w, bool checked)
 	    .version = WHERRY_VERSION,
 	    .option = no_option,
 	    .check = {.on = checked, .run_ms = 10}};
-	router.hooks = (struct router_hooks){on_ended, on_publish, w};
+	router.hooks = (struct router_hooks){on_ended, on_publish, on_hears, w};
 	int status = timers_open(&w->timers, &w->clock);
 	if (status == WHERRY_OK)
 		status = store_open(&w->store, &store);
 	if (status != WHERRY_OK)
 		return status;
 	sink_attach(&w->sink, w->store);
-	status = store_describe(w->store);
+	status = bus_open(&w->bus, &w->bus_limits);
+	if (status == WHERRY_OK)
+		status = store_describe(w->store);
 	router.store = w->store;
+	router.bus = w->bus;
 	router.timers = modules.timers = w->timers;
 	if (status == WHERRY_OK)
 		status = router_open(&w->router, &router);
@@ -124,6 +132,14 @@ static void open_world(struct world *w, struct trial *t, bool checked)
 	    .answer_bytes = 16 << 20,
 	    .parked_per_session = 1024,
 	    .park_ms = 50000};
+	w->bus_limits = (struct bus_limits){.subscriptions = 64,
+	    .wildcards = 1000,
+	    .messages = 100,
+	    .bytes = 64 << 10,
+	    .messages_most = 1000,
+	    .bytes_most = 64 << 10,
+	    .retained = 1000,
+	    .retained_bytes = 1 << 20};
 	w->clock = (struct clock){standing_ms, running_ns, w};
 	atomic_store(&w->now_ms, BEGINNING_S * INT64_C(1000));
 	find_dir(w);
@@ -156,6 +172,7 @@ void world_close(struct world *w)
 	w->modules = NULL;
 	router_close(w->router);
 	w->router = NULL;
+	bus_close(w->bus);
 	store_close(w->store);
 	timers_close(w->timers);
 	sink_close(&w->sink);

@@ -38,8 +38,10 @@ struct world {
 	struct timers *timers;
 	struct store *store;
 	struct world_sink sink;
+	struct bus *bus;
 	struct router *router;
 	struct router_limits limits;
+	struct bus_limits bus_limits;
 	struct modules *modules;
 	char dir[4096];
 	struct session session;

@@ -56,9 +56,16 @@ static bool size_is_odd(uint32_t size, size_t least)
 	return size < least || size > 4096;
 }
 
+static bool is_silent(const wherry_message *m)
+{
+	return m != NULL && m->flags & WHERRY_MESSAGE_SILENT;
+}
+
 static int32_t send(wherry_call *call, const wherry_message *m, uint64_t *receivers)
 {
-	ENTER("send");
+	struct watched *k = is_silent(m) ? watched_anywhere(call, "bus->send") : watched_of(call, "bus->send");
+	if (k == NULL)
+		return WHERRY_EINTERNAL;
 	if (m == NULL || size_is_odd(m->size, sizeof(*m)))
 		return wrong_for("send", m == NULL ? "the message is NULL" : "wherry_message.size: set it to sizeof");
 	const char *wrong = wrong_span(m->topic, m->payload, m->headers);

@@ -75,6 +75,7 @@ void misuse_here(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int32_t checked_run(void *self, wherry_call *);
 // The run that the call belongs to; NULL: it may not be used here and now, which was said.
 struct watched *watched_of(const wherry_call *, const char *function);
+struct watched *watched_anywhere(const wherry_call *, const char *function); // in each() of a scan, too
 void misuse_of_call(const void *call_or_reply, const char *function); // it is not this thread's
 struct watched *watched_here(const char *function);                   // for functions without a call
 

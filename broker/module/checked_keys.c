@@ -324,21 +324,34 @@ static int32_t each_checked(void *arg, const wherry_key *key)
 	return answer;
 }
 
-static uint64_t scan(wherry_call *call, uint64_t cursor, uint32_t count, uint32_t type,
-    int32_t (*each)(void *arg, const wherry_key *), void *arg)
+static uint64_t scan_with(wherry_call *call, const char *function, uint64_t cursor, uint32_t count, uint32_t type,
+    int32_t (*each)(void *arg, const wherry_key *), void *arg,
+    uint64_t (*as)(wherry_call *, uint64_t, uint32_t, uint32_t, int32_t (*)(void *, const wherry_key *), void *))
 {
-	struct watched *k = watched_of(call, "keys->scan");
+	struct watched *k = watched_of(call, function);
 	if (k == NULL)
 		return 0;
-	look_at_type(k, "scan", type, true);
+	look_at_type(k, function + strlen("keys->"), type, true);
 	if (!(k->real->command->flags & WHERRY_CMD_SCANS))
-		checked_find(k->module, FINDING_MISUSE, k->command, "keys->scan without WHERRY_CMD_SCANS");
+		checked_find(k->module, FINDING_MISUSE, k->command, "%s without WHERRY_CMD_SCANS", function);
 	if (each == NULL) {
-		null_for(k, "scan", "each");
+		null_for(k, function + strlen("keys->"), "each");
 		return 0;
 	}
 	struct scanning s = {k, each, arg};
-	return call_keys.scan(&k->real->face, cursor, count, type, each_checked, &s);
+	return as(&k->real->face, cursor, count, type, each_checked, &s);
+}
+
+static uint64_t scan(wherry_call *call, uint64_t cursor, uint32_t count, uint32_t type,
+    int32_t (*each)(void *arg, const wherry_key *), void *arg)
+{
+	return scan_with(call, "keys->scan", cursor, count, type, each, arg, call_keys.scan);
+}
+
+static uint64_t scan_own(wherry_call *call, uint64_t cursor, uint32_t count, uint32_t type,
+    int32_t (*each)(void *arg, const wherry_key *), void *arg)
+{
+	return scan_with(call, "keys->scan_own", cursor, count, type, each, arg, call_keys.scan_own);
 }
 
 static uint64_t count_keys(wherry_call *call)
@@ -377,4 +390,5 @@ const wherry_keys checked_keys = {
     .count = count_keys,
     .need_own = need_own,
     .ns = ns,
+    .scan_own = scan_own,
 };

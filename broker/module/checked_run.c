@@ -63,13 +63,18 @@ struct watched *watched_here(const char *function)
 	return NULL;
 }
 
-struct watched *watched_of(const wherry_call *face, const char *function)
+struct watched *watched_anywhere(const wherry_call *face, const char *function)
 {
 	const struct checked_here *here = checked_here();
 	if (here != NULL && here->run != NULL && here->run->face == face)
-		return watched_here(function);
+		return here->run;
 	misuse_of_call(face, function);
 	return NULL;
+}
+
+struct watched *watched_of(const wherry_call *face, const char *function)
+{
+	return watched_anywhere(face, function) != NULL ? watched_here(function) : NULL;
 }
 
 // --- what goes in ---------------------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ struct module {
 struct hears {
 	const struct module *module;
 	const wherry_listener *listener;
+	char first; // what its topics begin with; 0: anything
 };
 
 // Who hears, immutable; swapped whole.

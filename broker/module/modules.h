@@ -89,6 +89,7 @@ struct jobs *modules_jobs(struct modules *); // [any]
 // For the router's hooks.  [any]
 void modules_session_ended(struct modules *, uint64_t session);
 uint64_t modules_heard(struct modules *, wherry_span topic, wherry_span payload,
-    wherry_span headers); // listeners reached
+    wherry_span headers);                                   // listeners reached
+uint64_t modules_hear(struct modules *, wherry_span topic); // listeners that would be
 
 #endif

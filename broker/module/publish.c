@@ -67,6 +67,12 @@ static int make_table(struct walk walk, struct command_table **out)
 	return status;
 }
 
+static struct hears listener_row(const struct module *m, const wherry_listener *listener)
+{
+	char first = listener->filter[0];
+	return (struct hears){m, listener, first == '*' || first == '>' ? 0 : first};
+}
+
 // Pure: counts when `rows` is NULL.
 static uint32_t list_hears(struct walk walk, struct hears *rows)
 {
@@ -74,12 +80,12 @@ static uint32_t list_hears(struct walk walk, struct hears *rows)
 	for (const struct module *m = step(&walk); m != NULL; m = step(&walk)) {
 		if (m->is.session_ended != NULL) {
 			if (rows != NULL)
-				rows[count] = (struct hears){m, NULL};
+				rows[count] = (struct hears){m, NULL, 0};
 			count++;
 		}
 		for (uint32_t i = 0; i < m->is.listener_count; i++, count++)
 			if (rows != NULL)
-				rows[count] = (struct hears){m, MODULE_AT(m->is.listeners, m->is.listener_stride, i)};
+				rows[count] = listener_row(m, MODULE_AT(m->is.listeners, m->is.listener_stride, i));
 	}
 	return count;
 }
@@ -157,6 +163,24 @@ void modules_session_ended(struct modules *ms, uint64_t session)
 	grace_leave(&ms->grace, token);
 }
 
+static bool would_hear(const struct hears *row, wherry_span topic)
+{
+	if (row->listener == NULL || (row->first != 0 && row->first != *(const char *)topic.ptr))
+		return false;
+	return filter_matches(span_text(row->listener->filter), topic);
+}
+
+uint64_t modules_hear(struct modules *ms, wherry_span topic)
+{
+	uint64_t count = 0;
+	unsigned token = grace_enter(&ms->grace);
+	const struct hearing *h = atomic_load(&ms->hearing);
+	for (uint32_t i = 0; h != NULL && i < h->count; i++)
+		count += would_hear(&h->row[i], topic);
+	grace_leave(&ms->grace, token);
+	return count;
+}
+
 // A listener may publish to listeners, itself among them: what would go on for ever ends at HEARD_DEEPEST.
 uint64_t modules_heard(struct modules *ms, wherry_span topic, wherry_span payload, wherry_span headers)
 {
@@ -172,7 +196,7 @@ uint64_t modules_heard(struct modules *ms, wherry_span topic, wherry_span payloa
 	const struct hearing *h = atomic_load(&ms->hearing);
 	for (uint32_t i = 0; h != NULL && i < h->count; i++) {
 		const struct hears *row = &h->row[i];
-		if (row->listener == NULL || !filter_matches(span_text(row->listener->filter), topic))
+		if (!would_hear(row, topic))
 			continue;
 		hear(row, topic, payload, headers);
 		reached++;

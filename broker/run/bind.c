@@ -209,7 +209,8 @@ static bool bind_namespace(struct binding *b)
 		b->out->named_ns = true;
 		if (value.kind != WHERRY_TEXT)
 			return fault(b, WHERRY_EARG, "option \"ns\" must be str, not %s", kind_name(value.kind));
-		if (store_ns_find(b->router->config.store, value.as.bytes, &b->out->ns) != WHERRY_OK)
+		if (store_ns_is_own(value.as.bytes) ||
+		    store_ns_find(b->router->config.store, value.as.bytes, &b->out->ns) != WHERRY_OK)
 			return fault(b, WHERRY_ENOKEY, "there is no namespace \"%.*s\"; see ns.list",
 			    (int)(value.as.bytes.len > 64 ? 64 : value.as.bytes.len), (const char *)value.as.bytes.ptr);
 	}

@@ -31,11 +31,24 @@ static const uint8_t *emit_read(const uint8_t *at, struct emit *e)
 	return at;
 }
 
+static void message_to_bus(struct router *r, const struct emit *e)
+{
+	uint64_t receivers;
+	wherry_message m = {.size = sizeof(m),
+	    .flags = e->flags,
+	    .topic = e->part[0],
+	    .payload = e->part[1],
+	    .headers = e->part[2],
+	    .expires_ms = e->expires_ms};
+	if (bus_send(r->config.bus, &m, &receivers) != WHERRY_OK)
+		log_event(r->config.log, WHERRY_LOG_ERROR, "message dropped", "reason", "out of memory", NULL);
+}
+
 static void one_to_bus(struct router *r, const struct emit *e)
 {
 	switch (e->kind) {
 	case EMIT_MESSAGE:
-		bus_publish(r->config.bus, e->part[0], e->part[1], e->part[2]);
+		message_to_bus(r, e);
 		break;
 	case EMIT_CHANGE:
 		change_to_bus(r, e);
@@ -62,7 +75,7 @@ static void to_listeners(struct router *r, wherry_span row)
 	struct emit e;
 	while (r->config.hooks.publish != NULL && at < end) {
 		at = emit_read(at, &e);
-		if (e.kind == EMIT_MESSAGE)
+		if (e.kind == EMIT_MESSAGE && !(e.flags & WHERRY_MESSAGE_SILENT))
 			r->config.hooks.publish(r->config.hooks.arg, e.part[0], e.part[1], e.part[2]);
 	}
 }

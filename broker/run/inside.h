@@ -403,7 +403,9 @@ enum emit_kind {
 };
 struct emit {
 	enum emit_kind kind;
+	uint32_t flags;     // EMIT_MESSAGE: WHERRY_MESSAGE_*
 	uint32_t ns, event; // EMIT_CHANGE: enum change_word
+	int64_t expires_ms;
 	uint64_t revision, session, watch;
 	wherry_span part[3];
 };

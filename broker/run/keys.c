@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "bus/topic.h"
 #include "codec/key.h"
 #include "run/inside.h"
 
@@ -124,7 +123,7 @@ static int32_t keys_put_head(wherry_call *face, uint32_t arg, uint32_t index, wh
 }
 
 // Remembered, and done after the commit: park_signals().
-static int note_signal(struct call *c, wherry_span key, uint32_t count)
+static int note_signal(struct call *c, uint32_t ns, wherry_span key, uint32_t count)
 {
 	struct worker *w = c->worker;
 	if (atomic_load_explicit(&c->router->parked_count, memory_order_acquire) == 0)
@@ -136,7 +135,7 @@ static int note_signal(struct call *c, wherry_span key, uint32_t count)
 	if (!ok || w->notes.failed)
 		return WHERRY_ENOMEM;
 	w->signals[w->signal_count++] =
-	    (struct signal_ref){c->ns, count, store_hash(c->router->config.store, key), at, key.len};
+	    (struct signal_ref){ns, count, store_hash(c->router->config.store, key), at, key.len};
 	return WHERRY_OK;
 }
 
@@ -147,7 +146,7 @@ static int32_t keys_remove(wherry_call *face, uint32_t arg)
 	uint32_t slot = slot_of(c, arg), before = c->worker->signal_count;
 	if (slot == NO_SLOT)
 		return no_key(c, arg);
-	int status = note_signal(c, txn_slot_key(c->txn, slot), UINT32_MAX);
+	int status = note_signal(c, txn_slot_ns(c->txn, slot), txn_slot_key(c->txn, slot), UINT32_MAX);
 	if (status == WHERRY_OK && (status = txn_remove(c->txn, slot)) != WHERRY_OK)
 		c->worker->signal_count = before;
 	return status;
@@ -266,7 +265,7 @@ static bool keep_key(struct worker *w, wherry_span *key)
 	return true;
 }
 
-static int remember_needed(struct worker *w, uint32_t ns, wherry_span key, uint32_t mode)
+static int remember_needed(struct worker *w, uint32_t ns, wherry_span key, enum txn_mode mode)
 {
 	size_t room = w->needed_room;
 	bool ok = vector_room((void **)&w->needed, &room, w->needed_count, sizeof(w->needed[0]));
@@ -275,8 +274,7 @@ static int remember_needed(struct worker *w, uint32_t ns, wherry_span key, uint3
 	buffer_append(&w->needed_bytes, key.ptr, key.len);
 	if (!ok || w->needed_bytes.failed)
 		return WHERRY_ENOMEM;
-	w->needed[w->needed_count++] =
-	    (struct needed_key){at, key.len, ns, mode == WHERRY_WRITE ? TXN_WRITE : TXN_READ};
+	w->needed[w->needed_count++] = (struct needed_key){at, key.len, ns, (uint8_t)mode};
 	return WHERRY_RESTART;
 }
 
@@ -293,20 +291,36 @@ int needed_declare(struct worker *w, const struct store *store)
 	return WHERRY_OK;
 }
 
-static int32_t keys_need(wherry_call *face, wherry_span key, uint32_t mode, uint32_t *arg)
+// What was remembered of it: the module's own bytes may be gone before its changes are.
+static bool find_needed(const struct worker *w, uint32_t ns, wherry_span key, wherry_span *kept)
 {
-	struct call *c = call_of(face);
+	for (uint32_t i = 0; i < w->needed_count; i++) {
+		const struct needed_key *n = &w->needed[i];
+		*kept = span_of(w->needed_bytes.data + n->at, n->len);
+		if (n->ns == ns && span_equal(*kept, key))
+			return true;
+	}
+	return false;
+}
+
+static int need_in(struct call *c, uint32_t ns, wherry_span key, enum txn_mode mode, uint32_t *arg)
+{
 	struct worker *w = c->worker;
 	if (key.len == 0 || key.len > (size_t)c->router->config.limits->key_bytes)
-		return call_failf(face, WHERRY_ELIMIT, "a needed key is empty or longer than max_key");
-	if (!vector_room((void **)&w->slots, &w->slot_room, c->slot_count, sizeof(w->slots[0])) || !keep_key(w, &key))
+		return call_failf(&c->face, WHERRY_ELIMIT, "a needed key is empty or longer than max_key");
+	if (!vector_room((void **)&w->slots, &w->slot_room, c->slot_count, sizeof(w->slots[0])))
 		return WHERRY_ENOMEM;
 	c->slots = w->slots;
 	uint32_t slot;
-	int status = txn_need(c->txn, c->ns, key, store_hash(c->router->config.store, key),
-	    mode == WHERRY_WRITE ? TXN_WRITE : TXN_READ, &slot);
+	wherry_span kept;
+	if (!find_needed(w, ns, key, &kept)) {
+		kept = key;
+		if (!keep_key(w, &kept))
+			return WHERRY_ENOMEM;
+	}
+	int status = txn_need(c->txn, ns, kept, store_hash(c->router->config.store, kept), mode, &slot);
 	if (status == WHERRY_RESTART)
-		return remember_needed(w, c->ns, key, mode);
+		return remember_needed(w, ns, key, mode);
 	if (status == WHERRY_OK) {
 		w->slots[c->slot_count] = slot;
 		*arg = c->slot_count++;
@@ -314,17 +328,26 @@ static int32_t keys_need(wherry_call *face, wherry_span key, uint32_t mode, uint
 	return status;
 }
 
+static int32_t keys_need(wherry_call *face, wherry_span key, uint32_t mode, uint32_t *arg)
+{
+	struct call *c = call_of(face);
+	return need_in(c, c->ns, key, mode == WHERRY_WRITE ? TXN_WRITE : TXN_READ, arg);
+}
+
 static int32_t keys_need_own(wherry_call *face, wherry_span key, uint32_t mode, uint32_t *arg)
 {
-	(void)key, (void)mode, (void)arg;
-	return call_fail(face, WHERRY_EUNSUPPORTED, "this broker does not do that yet");
+	struct call *c = call_of(face);
+	uint32_t ns;
+	int status = store_ns_own(c->router->config.store, c->command->owner->module, &ns);
+	return status == WHERRY_OK ? need_in(c, ns, key, mode == WHERRY_WRITE ? TXN_WRITE : TXN_READ, arg) : status;
 }
 
 static int32_t keys_signal(wherry_call *face, uint32_t arg, uint32_t count)
 {
 	struct call *c = call_of(face);
 	uint32_t slot = slot_of(c, arg);
-	return slot == NO_SLOT ? no_key(c, arg) : note_signal(c, txn_slot_key(c->txn, slot), count);
+	return slot == NO_SLOT ? no_key(c, arg)
+			       : note_signal(c, txn_slot_ns(c->txn, slot), txn_slot_key(c->txn, slot), count);
 }
 
 static int32_t keys_park(wherry_call *face, int64_t timeout_ms, uint64_t *ticket)
@@ -343,6 +366,7 @@ static int32_t keys_park(wherry_call *face, int64_t timeout_ms, uint64_t *ticket
 
 struct scan_each {
 	struct call *call;
+	uint32_t ns;
 	int32_t (*each)(void *arg, const wherry_key *);
 	void *arg;
 };
@@ -353,26 +377,40 @@ static int32_t scan_one(void *arg, const struct txn_view *view)
 	wherry_key key = {.size = sizeof(key)};
 	show_key(s->call, view, &key);
 	int32_t verdict = s->each(s->arg, &key);
-	if (verdict == WHERRY_SCAN_REMOVE && park_waits(s->call->router, s->call->ns, view->key))
-		note_signal(s->call, view->key, UINT32_MAX);
+	if (verdict == WHERRY_SCAN_REMOVE && park_waits(s->call->router, s->ns, view->key))
+		note_signal(s->call, s->ns, view->key, UINT32_MAX);
 	return verdict;
 }
 
-static uint64_t keys_scan(wherry_call *face, uint64_t cursor, uint32_t count, uint32_t index,
+static uint64_t scan_in(struct call *c, uint32_t ns, uint64_t cursor, uint32_t count, uint32_t index,
     int32_t (*each)(void *arg, const wherry_key *), void *arg)
 {
-	struct call *c = call_of(face);
 	uint32_t type;
 	if (!(c->command->flags & WHERRY_CMD_SCANS) || !type_of(c, index, &type))
 		return 0;
 	if (c->worker->needed_count > 0) { // it would wait for a stripe that it holds itself
 		c->scan_status =
-		    call_failf(face, WHERRY_EINTERNAL, "%s scans with a needed key held", c->command->name);
+		    call_failf(&c->face, WHERRY_EINTERNAL, "%s scans with a needed key held", c->command->name);
 		return 0;
 	}
-	struct scan_each scan = {c, each, arg};
-	return store_scan(c->router->config.store, c->ns, cursor, count, type, c->face.now_ms, scan_one, &scan,
-	    &c->gate, &c->scan_status);
+	struct scan_each scan = {c, ns, each, arg};
+	return store_scan(c->router->config.store, ns, cursor, count, type, c->face.now_ms, scan_one, &scan, &c->gate,
+	    &c->scan_status);
+}
+
+static uint64_t keys_scan(wherry_call *face, uint64_t cursor, uint32_t count, uint32_t index,
+    int32_t (*each)(void *arg, const wherry_key *), void *arg)
+{
+	return scan_in(call_of(face), call_of(face)->ns, cursor, count, index, each, arg);
+}
+
+static uint64_t keys_scan_own(wherry_call *face, uint64_t cursor, uint32_t count, uint32_t index,
+    int32_t (*each)(void *arg, const wherry_key *), void *arg)
+{
+	struct call *c = call_of(face);
+	uint32_t ns;
+	c->scan_status = store_ns_own(c->router->config.store, c->command->owner->module, &ns);
+	return c->scan_status == WHERRY_OK ? scan_in(c, ns, cursor, count, index, each, arg) : 0;
 }
 
 static uint64_t keys_count(wherry_call *face)
@@ -387,16 +425,6 @@ static wherry_span keys_ns(wherry_call *face)
 {
 	struct call *c = call_of(face);
 	return span_text(store_ns_name(c->router->config.store, c->ns));
-}
-
-int32_t call_emit(wherry_call *face, wherry_span topic, wherry_span payload, wherry_span headers)
-{
-	struct call *c = call_of(face);
-	const char *why = topic_fault(topic);
-	if (why != NULL)
-		return call_fail(face, WHERRY_EARG, why);
-	struct emit emit = {.kind = EMIT_MESSAGE, .part = {topic, payload, headers}};
-	return emit_add(&c->worker->emits, &emit) ? WHERRY_OK : WHERRY_ENOMEM; // a module may go on without it
 }
 
 const wherry_keys call_keys = {
@@ -423,4 +451,5 @@ const wherry_keys call_keys = {
     .count = keys_count,
     .need_own = keys_need_own,
     .ns = keys_ns,
+    .scan_own = keys_scan_own,
 };

@@ -30,8 +30,9 @@ struct router_limits {
 
 struct router_hooks {
 	void (*session_ended)(void *arg, uint64_t session); // tells the modules; a worker thread
-	// To listeners in the broker, after the commit; what is subscribed got it before.
-	void (*publish)(void *arg, wherry_span topic, wherry_span payload, wherry_span headers);
+	// To listeners in the broker, after the commit; what is subscribed got it before.  Answers how many heard it.
+	uint64_t (*publish)(void *arg, wherry_span topic, wherry_span payload, wherry_span headers);
+	uint64_t (*hears)(void *arg, wherry_span topic); // how many would
 	void *arg;
 };
 

@@ -203,9 +203,10 @@ static void log_lost_error(const struct run_as *as, const struct bound *b, const
 	size_t len = b->request->method.len < sizeof(name) - 1 ? b->request->method.len : sizeof(name) - 1;
 	memcpy(name, b->request->method.ptr, len);
 	name[len] = 0;
-	log_event(as->router->config.log, as->session == NULL ? WHERRY_LOG_WARN : WHERRY_LOG_DEBUG,
-	    "notification failed", "method", name, "error", status_name(e->status), "text",
-	    e->text != NULL ? e->text : "", NULL);
+	bool matters =
+	    as->session == NULL && !atomic_load(&as->router->draining); // else nobody is there to do it any more
+	log_event(as->router->config.log, matters ? WHERRY_LOG_WARN : WHERRY_LOG_DEBUG, "notification failed", "method",
+	    name, "error", status_name(e->status), "text", e->text != NULL ? e->text : "", NULL);
 }
 
 static void answer_failure(

@@ -179,17 +179,23 @@ static int set_time(struct txn *t, struct slot *s, struct entry *e, const struct
 	return WHERRY_OK;
 }
 
+// The end of all time means "never" among the due: a millisecond before it is as good.
+static int64_t before_never(int64_t unix_ms)
+{
+	return unix_ms == DUE_NONE ? DUE_NONE - 1 : unix_ms;
+}
+
 int change_deadline(struct txn *t, struct slot *s, struct entry *e, int64_t unix_ms)
 {
 	struct unit_op op = unit_of(UNIT_DEADLINE, s);
-	op.ms = unix_ms;
+	op.ms = before_never(unix_ms);
 	return set_time(t, s, e, &op, offsetof(struct extra, deadline_ms));
 }
 
 int change_alarm(struct txn *t, struct slot *s, struct entry *e, int64_t unix_ms)
 {
 	struct unit_op op = unit_of(UNIT_ALARM, s);
-	op.ms = unix_ms;
+	op.ms = before_never(unix_ms);
 	return set_time(t, s, e, &op, offsetof(struct extra, alarm_ms));
 }
 

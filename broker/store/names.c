@@ -1,5 +1,7 @@
 // Types and namespaces: small ids that are found without a lock and never go.
 
+#include <stdio.h>
+
 #include "store/inside.h"
 
 enum { NAME_MOST = 64, TYPE_NAME_MOST = 255, DEFINE_NS = 0, DEFINE_TYPE = 1 };
@@ -15,6 +17,11 @@ static bool name_is_valid(wherry_span name)
 			return false;
 	}
 	return true;
+}
+
+static bool is_own(wherry_span name)
+{
+	return store_ns_is_own(name) && name_is_valid(span_of((const char *)name.ptr + 1, name.len - 1));
 }
 
 static int log_name(struct store *s, uint32_t kind, uint32_t id, wherry_span name)
@@ -107,8 +114,6 @@ static int make_space(struct store *s, wherry_span name, bool log, uint32_t *ns)
 
 static int create_space(struct store *s, wherry_span name, bool log, uint32_t *ns)
 {
-	if (!name_is_valid(name))
-		return WHERRY_EARG;
 	pthread_mutex_lock(&s->names_lock);
 	int status = WHERRY_EEXIST;
 	if (store_ns_find(s, name, ns) != WHERRY_OK)
@@ -131,7 +136,17 @@ const char *store_type_name(const struct store *s, uint32_t type)
 
 int store_ns_create(struct store *s, wherry_span name, uint32_t *ns)
 {
-	return create_space(s, name, true, ns);
+	return name_is_valid(name) ? create_space(s, name, true, ns) : WHERRY_EARG;
+}
+
+int store_ns_own(struct store *s, const char *module, uint32_t *ns)
+{
+	char name[NAME_MOST + 1];
+	wherry_span span = span_of(name, (size_t)snprintf(name, sizeof(name), "$%s", module));
+	if (store_ns_find(s, span, ns) == WHERRY_OK)
+		return WHERRY_OK;
+	int status = create_space(s, span, true, ns);
+	return status == WHERRY_EEXIST ? WHERRY_OK : status;
 }
 
 int store_ns_find(const struct store *s, wherry_span name, uint32_t *ns)
@@ -163,6 +178,8 @@ int names_replay(struct store *s, const struct unit_op *define, uint32_t *id)
 {
 	char name[TYPE_NAME_MOST + 1];
 	if (define->type == DEFINE_NS) {
+		if (!name_is_valid(define->key) && !is_own(define->key))
+			return WHERRY_ECORRUPT;
 		int status = create_space(s, define->key, false, id);
 		return status == WHERRY_EEXIST ? WHERRY_OK : status;
 	}

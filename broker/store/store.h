@@ -66,6 +66,12 @@ bool store_memory_short(const struct store *);               // at the limit: GR
 int store_type(struct store *, const char *name, uint32_t *type); // finds or makes; ELIMIT, ENOMEM
 const char *store_type_name(const struct store *, uint32_t type);
 int store_ns_create(struct store *, wherry_span name, uint32_t *ns); // EEXIST, ELIMIT, EARG (not [A-Za-z0-9_.-]{1,64})
+// A module's own, "$" and its name, which clients neither name nor see: finds or makes it.  ELIMIT, ENOMEM.
+int store_ns_own(struct store *, const char *module, uint32_t *ns);
+static inline bool store_ns_is_own(wherry_span name)
+{
+	return name.len > 0 && *(const char *)name.ptr == '$';
+}
 int store_ns_find(const struct store *, wherry_span name, uint32_t *ns); // ENOKEY
 const char *store_ns_name(const struct store *, uint32_t ns);
 uint32_t store_ns_count(const struct store *);
@@ -102,6 +108,8 @@ void txn_lock(struct txn *);
 int txn_need(struct txn *, uint32_t ns, wherry_span key, uint64_t hash, enum txn_mode mode, uint32_t *slot);
 
 wherry_span txn_slot_key(const struct txn *, uint32_t slot); // as it was declared
+uint32_t txn_slot_ns(const struct txn *, uint32_t slot);
+bool txn_holds_keys(const struct txn *);
 
 struct txn_view {
 	uint32_t type;

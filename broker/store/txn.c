@@ -194,6 +194,16 @@ wherry_span txn_slot_key(const struct txn *t, uint32_t slot)
 	return slot < t->slot_count ? t->slots[slot].key : (wherry_span){0};
 }
 
+uint32_t txn_slot_ns(const struct txn *t, uint32_t slot)
+{
+	return slot < t->slot_count ? t->slots[slot].ns : STORE_NS_DEFAULT;
+}
+
+bool txn_holds_keys(const struct txn *t)
+{
+	return t->slot_count > 0;
+}
+
 int txn_open(struct txn *t, uint32_t slot, uint32_t type, struct txn_view *view)
 {
 	struct slot *s = txn_slot(t, slot);

@@ -49,7 +49,8 @@ static void stats_count(void **state)
 	expect(b, "counter.get a x", "1");
 	expect_like(b, "sys.stats",
 	    "{\"router\": {\"requests\": *\"slow\": 0}, \"wire\": {\"connections\": 0, *}, \"store\": {\"keys\": 1, "
-	    "*}, \"memory\": {\"used\": [1-9]*, \"limit\": 0, \"table\": [1-9]*, \"resident\": [1-9]*, \"modules\": "
+	    "*}, \"messages\": {\"subscriptions\": 0, *}, \"memory\": {\"used\": [1-9]*, \"limit\": 0, \"table\": "
+	    "[1-9]*, \"resident\": [1-9]*, \"modules\": "
 	    "{\"counter\": *, \"parker\": 0}}, \"namespaces\": {\"*\": {\"keys\": 1}}, "
 	    "\"modules\": {\"counter.adds\": 1}, \"commands\": {\"counter.add\": {\"calls\": 1, "
 	    "\"errors\": 0, \"p50_us\": *, \"p99_us\": *, \"p999_us\": *, \"max_us\": *}, "

@@ -148,7 +148,7 @@ MEMBER(wherry_key, reserved0, 92, 4, uint32_t)
 SIZE(wherry_cursor, 64, 8)
 MEMBER(wherry_cursor, opaque, 0, 64, uint64_t[8])
 
-SIZE(wherry_keys, 184, 8)
+SIZE(wherry_keys, 192, 8)
 MEMBER(wherry_keys, size, 0, 4, uint32_t)
 MEMBER(wherry_keys, reserved0, 4, 4, uint32_t)
 MEMBER(wherry_keys, open, 8, 8, int32_t (*)(wherry_call *, uint32_t arg, uint32_t type, wherry_key *out))
@@ -173,6 +173,7 @@ MEMBER(wherry_keys, scan, 152, 8, uint64_t (*)(wherry_call *, uint64_t cursor, u
 MEMBER(wherry_keys, count, 160, 8, uint64_t (*)(wherry_call *))
 MEMBER(wherry_keys, need_own, 168, 8, int32_t (*)(wherry_call *, wherry_span key, uint32_t mode, uint32_t *arg))
 MEMBER(wherry_keys, ns, 176, 8, wherry_span (*)(wherry_call *))
+MEMBER(wherry_keys, scan_own, 184, 8, uint64_t (*)(wherry_call *, uint64_t cursor, uint32_t count, uint32_t type, int32_t (*each)(void *arg, const wherry_key *), void *arg))
 
 SIZE(wherry_write, 112, 8)
 MEMBER(wherry_write, size, 0, 4, uint32_t)

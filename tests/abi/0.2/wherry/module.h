@@ -298,6 +298,9 @@ typedef struct wherry_keys {
 	int32_t (*need_own)(wherry_call *, wherry_span key, uint32_t mode, uint32_t *arg);
 	// The name of the request's namespace: what submit() says in the option ns.  Lent as long as the broker runs.
 	wherry_span (*ns)(wherry_call *);
+	// [worker] Like scan(), but of the module's own namespace.
+	uint64_t (*scan_own)(wherry_call *, uint64_t cursor, uint32_t count, uint32_t type,
+	    int32_t (*each)(void *arg, const wherry_key *), void *arg);
 } wherry_keys;
 
 // [grows] Writes one msgpack value after another.  An array or map is followed by its elements.  [keys]
@@ -420,7 +423,7 @@ typedef struct wherry_bus {
 	// run() answers afterwards, and *receivers is exact; so ask for keys before.  Else it goes once the command's unit is
 	// committed, is dropped if that is undone, and *receivers is how many would get it now.  *receivers counts
 	// subscriptions, groups (each one), and listeners; it may be NULL.  EARG: not a topic; ENORESP; ELIMIT: no room
-	// for another retained one.  [keys] or in each() of a scan
+	// for another retained one.  [keys] or, a SILENT one, in each() of a scan
 	int32_t (*send)(wherry_call *, const wherry_message *, uint64_t *receivers);
 	// How many would get a message of this topic now.  [keys]
 	int32_t (*matches)(wherry_call *, wherry_span topic, uint64_t *receivers);

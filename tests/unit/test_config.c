@@ -16,7 +16,7 @@
 #include "broker.h"
 #include "config.h"
 
-#define PRESET_OTHERS "lock;pubsub;" // modules that are loaded without a word, but kv
+#define PRESET_OTHERS "lock;queue;pubsub;" // modules that are loaded without a word, but kv
 
 static wherry_config *fresh(void)
 {

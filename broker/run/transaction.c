@@ -252,7 +252,6 @@ static struct call part_call(const struct call *outer, const struct bound *b)
 	    .worker = w,
 	    .txn = outer->txn,
 	    .ns = b->ns,
-	    .slots = w->slots,
 	    .slot_count = b->argc,
 	    .ticket = park_next_ticket(outer->router, b),
 	    .out = outer->out,
@@ -267,6 +266,7 @@ static bool find_slots(struct call *c, const struct part *p)
 		return false;
 	for (uint32_t k = 0; k < p->bound.key_count; k++)
 		w->slots[w->keys[p->bound.keys + k].arg] = p->slot + k;
+	c->slots = w->slots;
 	return true;
 }
 

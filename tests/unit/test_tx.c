@@ -319,6 +319,22 @@ static void many_may_find_keys(void **state)
 	buffer_free(&want);
 }
 
+// The slots of a command's arguments are made room for when it runs, also for more than any before it had.
+static void one_may_have_very_many_keys(void **state)
+{
+	(void)state;
+	enum { MANY = 5000 };
+	struct buffer line = {0};
+	buffer_append(&line, "tx.exec [[t.push, [k4999, x]], [t.pop, [", 40);
+	for (int i = 0; i < MANY; i++) {
+		char key[16];
+		buffer_append(&line, key, (size_t)snprintf(key, sizeof(key), "k%d,", i));
+	}
+	buffer_append(&line, "]]]", 4);
+	EXPECT(p, (const char *)line.data, "[1, \"x\"]");
+	buffer_free(&line);
+}
+
 static void who_would_wait_answers_as_after_its_time(void **state)
 {
 	(void)state;
@@ -384,6 +400,7 @@ int main(void)
 	    TEST(conditions_have_a_form),
 	    TEST(a_key_found_on_the_way_starts_it_again),
 	    TEST(many_may_find_keys),
+	    TEST(one_may_have_very_many_keys),
 	    TEST(who_would_wait_answers_as_after_its_time),
 	    TEST(those_it_signals_are_woken_by_the_commit),
 	    TEST(what_it_emits_waits_for_the_flush),

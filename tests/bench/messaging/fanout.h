@@ -1,4 +1,4 @@
-// What fanout.c and its options share.
+// What the files of fanout share.
 
 #ifndef BENCH_FANOUT_H
 #define BENCH_FANOUT_H
@@ -7,7 +7,7 @@
 #include "conn.h"
 #include "dialect.h"
 
-enum { CONTENTS = 16 };
+enum { CONTENTS = 16, SEQ_LEN = 8 };
 
 struct fanout_options {
 	struct spec spec; // its subscribers: all, the stopped ones too
@@ -46,6 +46,12 @@ struct fanout {
 	bool warm, stopping;
 	struct histogram times, all_times, answer_times;
 };
+
+// fanout_take.c: what connections take.
+size_t take_answered(struct conn *, const uint8_t *p, size_t len);  // of the publisher
+size_t take_plain(struct conn *, const uint8_t *p, size_t len);     // of a subscriber
+size_t take_delivered(struct conn *, const uint8_t *p, size_t len); // of one that gets deliveries
+size_t must_be_aside(const struct fanout *, const uint8_t *p, size_t len);
 
 struct fanout_options fanout_options_read(
     int argc, char **argv, const struct dialect **); // ends the program on a wrong one

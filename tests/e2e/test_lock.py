@@ -87,6 +87,15 @@ class Locks(Case):
         self.assertGreater(waiter.end(number), token)
         self.assertEqual(self.broker.call("module.show", "lock")["metrics"]["expired"], 1)
 
+    def test_a_killed_holder_that_asked_for_it_keeps_nothing(self):
+        process, token = self.holder(ttl_ms=3600000, session=True)
+        waiter = self.client()
+        number = waiter.begin("lock.acquire", "a", wait_ms=WAIT_MS)
+        self.await_parked(1)
+        os.kill(process.pid, signal.SIGKILL)
+        self.assertGreater(waiter.end(number), token)
+        self.assertEqual(self.broker.call("module.show", "lock")["metrics"]["ended"], 1)
+
     def test_waiters_are_served_in_order_of_arrival(self):
         token = self.broker.call("lock.acquire", "a")
         waiters = [self.client("req" if i % 2 else "pair1") for i in range(10)]

@@ -272,6 +272,59 @@ static void namespaces_have_locks_of_their_own(void **state)
 	expect(b, "lock.acquire a", "null");
 }
 
+// --- in transactions --------------------------------------------------------------------------------------------------
+
+static void the_token_is_the_revision_of_the_transaction(void **state)
+{
+	struct embed *b = *state;
+	char *answer = embed_call(b, "tx.exec [[lock.acquire, [a]], [kv.set, [v, 1]], [lock.acquire, [a]]]");
+	uint64_t token, revision;
+	assert_int_equal(sscanf(answer, "[%" SCNu64 ", %" SCNu64 ", null]", &token, &revision), 2);
+	assert_int_equal(token, revision);
+	free(answer);
+	expectf(b, "[true, true]", "tx.exec [[lock.extend, [a, %" PRIu64 "]], [lock.release, [a, %" PRIu64 "]]]", token,
+	    token);
+	expect(b, "lock.list", "[0, []]");
+}
+
+static void one_that_fails_acquires_nothing(void **state)
+{
+	struct embed *b = *state;
+	expect_like(b, "tx.exec [[lock.acquire, [a]], [lock.release, [b, 1]]]", "ESTALE: *");
+	expect(b, "lock.show a ; kv.count", "null ; 0");
+}
+
+static void one_transaction_is_one_token(void **state)
+{
+	struct embed *b = *state;
+	static const char twice[] = "tx.exec [[lock.acquire, [s], {permits: 2}], [lock.acquire, [s], {permits: 2}]]";
+	expect_like(b, twice, "ECONFLICT: *this transaction has acquired the semaphore already*");
+	uint64_t first = embed_number(b, "lock.acquire s --permits=2");
+	char *answer =
+	    embed_callf(b, "tx.exec [[lock.acquire, [s], {permits: 2}], [lock.release, [s, %" PRIu64 "]]]", first);
+	uint64_t second;
+	assert_int_equal(sscanf(answer, "[%" SCNu64 ", true]", &second), 1);
+	free(answer);
+	assert_true(second > first);
+	expectf(b, "true", "lock.extend s %" PRIu64, second);
+	expectf(b, "true", "lock.release s %" PRIu64, second);
+	expect(b, "kv.count", "0");
+}
+
+static void given_back_and_taken_in_one_step(void **state)
+{
+	struct embed *b = *state;
+	uint64_t token = embed_number(b, "lock.acquire a");
+	char *answer =
+	    embed_callf(b, "tx.exec [[lock.release, [a, %" PRIu64 "]], [lock.acquire, [a], {permits: 3}]]", token);
+	uint64_t next;
+	assert_int_equal(sscanf(answer, "[true, %" SCNu64 "]", &next), 1);
+	free(answer);
+	assert_true(next > token);
+	expect(b, "lock.list", "[0, [[\"a\", 3, 1]]]");
+	expectf(b, "true", "lock.release a %" PRIu64, next);
+}
+
 static void what_happens_is_counted(void **state)
 {
 	struct embed *b = *state;
@@ -306,6 +359,10 @@ int main(void)
 	    TEST(people_see_who_holds_what),
 	    TEST(all_locks_are_listed_once),
 	    TEST(namespaces_have_locks_of_their_own),
+	    TEST(the_token_is_the_revision_of_the_transaction),
+	    TEST(one_that_fails_acquires_nothing),
+	    TEST(one_transaction_is_one_token),
+	    TEST(given_back_and_taken_in_one_step),
 	    TEST(what_happens_is_counted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,10 @@ static void show_holder(const struct lock *l, wherry_call *call, const struct ho
 {
 	l->write->map(call->reply, 6);
 	text(l, call, "token");
-	l->write->uinteger(call->reply, h->token);
+	if (h->token)
+		l->write->uinteger(call->reply, h->token);
+	else
+		l->write->revision(call->reply);
 	text(l, call, "session");
 	l->write->uinteger(call->reply, h->session);
 	text(l, call, "client");

@@ -287,6 +287,17 @@ static void the_token_is_the_revision_of_the_transaction(void **state)
 	expect(b, "lock.list", "[0, []]");
 }
 
+static void it_shows_the_token_that_it_will_give(void **state)
+{
+	struct embed *b = *state;
+	char *answer = embed_call(b, "tx.exec [[lock.acquire, [a]], [lock.show, [a]]]");
+	uint64_t token, shown;
+	const char *format = "[%" SCNu64 ", {\"permits\": 1, \"holders\": [{\"token\": %" SCNu64;
+	assert_int_equal(sscanf(answer, format, &token, &shown), 2);
+	assert_int_equal(shown, token);
+	free(answer);
+}
+
 static void one_that_fails_acquires_nothing(void **state)
 {
 	struct embed *b = *state;
@@ -360,6 +371,7 @@ int main(void)
 	    TEST(all_locks_are_listed_once),
 	    TEST(namespaces_have_locks_of_their_own),
 	    TEST(the_token_is_the_revision_of_the_transaction),
+	    TEST(it_shows_the_token_that_it_will_give),
 	    TEST(one_that_fails_acquires_nothing),
 	    TEST(one_transaction_is_one_token),
 	    TEST(given_back_and_taken_in_one_step),

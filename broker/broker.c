@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/status.h"
+#include "builtin/announce.h"
 #include "config.h"
 #include "data_dir.h"
 
@@ -97,6 +98,12 @@ static void on_session_ended(void *arg, uint64_t session)
 	wherry_broker *b = arg;
 	if (b->modules != NULL)
 		modules_session_ended(b->modules, session);
+	announce_session_down(b, session);
+}
+
+static void on_session_began(void *arg, const struct session *s)
+{
+	announce_session_up(arg, s);
 }
 
 static uint64_t on_publish(void *arg, wherry_span topic, wherry_span payload, wherry_span headers)
@@ -109,6 +116,11 @@ static uint64_t on_hears(void *arg, wherry_span topic)
 {
 	wherry_broker *b = arg;
 	return b->modules != NULL ? modules_hear(b->modules, topic) : 0;
+}
+
+static void on_module(void *arg, const char *name, const char *version, const char *event)
+{
+	announce_module(arg, name, version, event);
 }
 
 static const char *on_module_option(void *arg, const char *module, const char *name)
@@ -163,7 +175,7 @@ static int open_router(struct opening *o)
 	    .log = &b->log,
 	    .clock = &b->clock,
 	    .limits = &b->router_limits,
-	    .hooks = {on_session_ended, on_publish, on_hears, b},
+	    .hooks = {on_session_began, on_session_ended, on_publish, on_hears, b},
 	    .bus = b->bus,
 	    .sessions_after = sessions_after(&b->clock)};
 	int status = router_open(&b->router, &config);
@@ -211,6 +223,7 @@ static void open_modules(void *arg)
 	    .dir = dir,
 	    .version = WHERRY_VERSION,
 	    .option = on_module_option,
+	    .changed = on_module,
 	    .arg = b,
 	    .check = {.on = config_number(b->config, "check_modules") != 0,
 		.run_ms = config_number(b->config, "check_run_time")}};
@@ -287,10 +300,16 @@ static int open_server(struct opening *o)
 	return WHERRY_OK;
 }
 
+static int begin_announcing(struct opening *o)
+{
+	announce_begin(o->b);
+	return WHERRY_OK;
+}
+
 static int open_parts(struct opening *o)
 {
 	static int (*const parts[])(struct opening *) = {
-	    open_log, open_data_dir, open_store, open_router, start_modules, open_server};
+	    open_log, open_data_dir, open_store, open_router, start_modules, open_server, begin_announcing};
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		int status = parts[i](o);
 		if (status != WHERRY_OK)
@@ -373,6 +392,7 @@ static void close_parts(wherry_broker *b)
 {
 	if (b->server != NULL)
 		server_stop_accepting(b->server);
+	announce_end(b);
 	if (b->router != NULL)
 		router_drain(b->router);
 	if (b->server != NULL) {

@@ -26,6 +26,7 @@ struct wherry_broker {
 	struct modules *modules;
 	struct server *server;
 	struct control *control;
+	struct timer announcing; // $sys.broker
 	struct router_limits router_limits;
 	struct wire_limits wire_limits;
 	struct bus_limits bus_limits;

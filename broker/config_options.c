@@ -306,6 +306,8 @@ const struct option_spec broker_options[] = {
     {"slowlog_entries", WHERRY_OPTION_INT, true, "128", 0, 4096, "requests that the slow log keeps, the last ones"},
     {"slowlog_arg_bytes", WHERRY_OPTION_INT, true, "128", 8, 4096,
 	"how much of each argument the slow log shows; of all together it is at most 8 KiB"},
+    {"sys_interval", WHERRY_OPTION_DURATION, true, "10s", 0, HOURS,
+	"how often the broker publishes its numbers under $sys.broker, if somebody listens; 0: never"},
     {"drain_timeout", WHERRY_OPTION_DURATION, true, "5s", 0, HOURS, "at shutdown, how long answers may take to leave"},
 };
 

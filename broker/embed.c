@@ -68,8 +68,10 @@ int wherry_session_open(wherry_broker *b, wherry_session **out)
 
 void wherry_session_close(wherry_session *e)
 {
-	if (e != NULL)
-		session_end(e->router, &e->session);
+	if (e == NULL)
+		return;
+	session_set_will(&e->session, NULL); // it says so
+	session_end(e->router, &e->session);
 }
 
 static bool is_closed(wherry_session *e)

@@ -161,12 +161,74 @@ static int32_t run_fetch(void *self, wherry_call *call)
 	return WHERRY_OK;
 }
 
+// --- its will -----------------------------------------------------------------------------------------------------------
+
+enum { WILL_TOPIC, WILL_PAYLOAD, WILL_RETAIN };
+enum { WILL_MOST = 64 << 10 };
+
+static int32_t check_will(const wherry_broker *b, wherry_call *call)
+{
+	wherry_span topic = call->args[WILL_TOPIC].as.bytes;
+	const char *why = topic_fault(topic);
+	if (why != NULL)
+		return call_failf(call, WHERRY_EARG, "argument \"topic\": %s", why);
+	if (*(const char *)topic.ptr == '$')
+		return call_fail(call, WHERRY_EDENIED, "topics that begin with $ are the broker's own");
+	if (call->args[WILL_PAYLOAD].raw.len > WILL_MOST)
+		return call_failf(call, WHERRY_ELIMIT, "a will has at most %d bytes", WILL_MOST);
+	if (command_find(router_commands(b->router), span_text("pubsub.publish")) == NULL)
+		return call_fail(call, WHERRY_EUNSUPPORTED, "nobody would publish it: load the module pubsub");
+	return WHERRY_OK;
+}
+
+// [2, "pubsub.publish", [topic, payload], {"retain": true}]
+static void pack_will(const wherry_call *call, struct buffer *request)
+{
+	const wherry_value *retain = &call->args[WILL_RETAIN];
+	struct wherry_out pack = {request, NULL};
+	pack_array(&pack, 4);
+	pack_int(&pack, 2);
+	pack_cstring(&pack, "pubsub.publish");
+	pack_array(&pack, 2);
+	pack_text(&pack, call->args[WILL_TOPIC].as.bytes);
+	if (call->args[WILL_PAYLOAD].kind != WHERRY_ABSENT)
+		pack_raw(&pack, call->args[WILL_PAYLOAD].raw);
+	else
+		pack_nil(&pack);
+	pack_map(&pack, 1);
+	pack_cstring(&pack, "retain");
+	pack_bool(&pack, retain->kind == WHERRY_BOOL && retain->as.i != 0);
+}
+
+static int32_t run_will(void *self, wherry_call *call)
+{
+	const wherry_broker *b = self;
+	struct session *s = session_of(call);
+	struct buffer request = {0};
+	if (s == NULL)
+		return no_session(call);
+	if (call->args[WILL_TOPIC].kind != WHERRY_NIL) {
+		int32_t status = check_will(b, call);
+		if (status != WHERRY_OK)
+			return status;
+		pack_will(call, &request);
+	}
+	if (request.failed) {
+		buffer_free(&request);
+		return WHERRY_ENOMEM;
+	}
+	session_set_will(s, &request);
+	pack_bool(call->reply, true);
+	return WHERRY_OK;
+}
+
 static int32_t run_close(void *self, wherry_call *call)
 {
 	(void)self;
 	struct session *s = session_of(call);
 	if (s == NULL)
 		return no_session(call);
+	session_set_will(s, NULL);
 	s->ops->close(s, "session.close");
 	pack_bool(call->reply, true);
 	return WHERRY_OK;
@@ -180,6 +242,12 @@ static const wherry_arg hello_args[] = {
 
 static const wherry_arg use_args[] = {
     ARG("name", WHERRY_TEXT, 0, "a namespace of ns.list"),
+};
+
+static const wherry_arg will_args[] = {
+    ARG("topic", WHERRY_TEXT | WHERRY_NIL, 0, "where it is published; nil: there is no will any more"),
+    ARG("payload", WHERRY_ANY_KIND, WHERRY_ARG_OPTIONAL, "any value; nil without it"),
+    ARG("retain", WHERRY_BOOL, WHERRY_ARG_OPTION, "keep it as the topic's last message"),
 };
 
 static const wherry_arg fetch_args[] = {
@@ -207,6 +275,9 @@ static const wherry_command commands[] = {
 	"params] as "
 	"they would be pushed, empty if nothing came.  A second one ends the one that waits.  ESTALE: no "
 	"subscription."),
+    COMMAND_ARGS("session.will", "publish", WHERRY_CMD_ALONE, run_will, will_args,
+	"The message that the broker publishes should the session end without session.close: its connection lost, its "
+	"program killed.  A later one takes its place.  Answers true."),
     COMMAND("session.close", "session", WHERRY_CMD_ALONE, run_close,
 	"Answers true, then ends the session: its connection is closed once all answers have left."),
 };

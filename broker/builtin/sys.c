@@ -1,5 +1,6 @@
 // The built-in module "sys": the broker shows itself and is told to stop.
 
+#include "builtin/announce.h"
 #include "builtin/sys.h"
 
 #include <stdio.h>
@@ -190,6 +191,8 @@ static const wherry_command commands[] = {
 	"values, revisions and deadlines have the same one.  Exact only while nothing changes."),
     COMMAND("sys.jobs", "read", 0, run_jobs,
 	"Long work under way or waiting, a list of maps with id, what and running; the running one first."),
+    COMMAND("sys.announce", "admin", WHERRY_CMD_INTERNAL, announce_numbers,
+	"Publishes the broker's numbers under $sys.broker, as far as somebody listens."),
     COMMAND("sys.shutdown", "admin", WHERRY_CMD_ADMIN, run_shutdown,
 	"Answers true; then the broker stops: takes no new connections, lets answers leave, unloads its "
 	"modules, ends."),

@@ -76,7 +76,7 @@ static int open_layers(struct world *w, bool checked)
 	    .version = WHERRY_VERSION,
 	    .option = no_option,
 	    .check = {.on = checked, .run_ms = 10}};
-	router.hooks = (struct router_hooks){on_ended, on_publish, on_hears, w};
+	router.hooks = (struct router_hooks){NULL, on_ended, on_publish, on_hears, w};
 	int status = timers_open(&w->timers, &w->clock);
 	if (status == WHERRY_OK)
 		status = store_open(&w->store, &store);

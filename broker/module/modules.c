@@ -156,11 +156,18 @@ int modules_add_builtin(struct modules *ms, const wherry_module *description, vo
 	return status;
 }
 
+static void tell_changed(struct modules *ms, const wherry_module *is, const char *event)
+{
+	if (ms->config.changed != NULL)
+		ms->config.changed(ms->config.arg, is->name, is->version, event);
+}
+
 static void loaded(struct modules *ms, struct module *m)
 {
 	append(ms, m);
 	log_event(ms->config.log, WHERRY_LOG_INFO, "module loaded", "module", m->is.name, "version", m->is.version,
 	    "path", m->file.path, NULL);
+	tell_changed(ms, &m->is, "loaded");
 }
 
 int modules_load(struct modules *ms, const char *path_or_name, char *why, size_t why_room)
@@ -234,6 +241,7 @@ int modules_reload(struct modules *ms, const char *name, char *why, size_t why_r
 	}
 	log_event(ms->config.log, WHERRY_LOG_INFO, "module reloaded", "module", fresh->is.name, "version",
 	    fresh->is.version, "path", fresh->file.path, NULL);
+	tell_changed(ms, &fresh->is, "reloaded");
 	return WHERRY_OK;
 }
 
@@ -249,9 +257,11 @@ int modules_unload(struct modules *ms, const char *name, int64_t deadline_ms, ch
 		return module_say(say, WHERRY_EARG, "module \"%s\" is needed by module \"%s\": unload that first", name,
 		    other->is.name);
 	status = module_retire(ms, m, NULL, deadline_ms, say);
-	if (status == WHERRY_OK)
-		log_event(ms->config.log, WHERRY_LOG_INFO, "module unloaded", "module", m->is.name, NULL);
-	return status;
+	if (status != WHERRY_OK)
+		return status;
+	log_event(ms->config.log, WHERRY_LOG_INFO, "module unloaded", "module", m->is.name, NULL);
+	tell_changed(ms, &m->is, "unloaded");
+	return WHERRY_OK;
 }
 
 // --- looking at it --------------------------------------------------------------------------------------------------

@@ -38,6 +38,8 @@ struct modules_config {
 	const char *version; // of the broker
 	// The configured text of option `name` of `module`, NULL: none.
 	const char *(*option)(void *arg, const char *module, const char *name);
+	// It was "loaded", "reloaded" or "unloaded".  May be NULL.
+	void (*changed)(void *arg, const char *module, const char *version, const char *event);
 	void *arg;
 	struct checked_config check;
 };

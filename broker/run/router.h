@@ -29,6 +29,7 @@ struct router_limits {
 };
 
 struct router_hooks {
+	void (*session_began)(void *arg, const struct session *);
 	void (*session_ended)(void *arg, uint64_t session); // tells the modules; a worker thread
 	// To listeners in the broker, after the commit; what is subscribed got it before.  Answers how many heard it.
 	uint64_t (*publish)(void *arg, wherry_span topic, wherry_span payload, wherry_span headers);

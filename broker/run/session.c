@@ -22,6 +22,7 @@ void session_open(struct router *r, struct session *s, const struct session_ops 
 	atomic_init(&s->ended, false);
 	atomic_init(&s->outbox, NULL);
 	atomic_init(&s->fetch, 0);
+	s->will = (struct buffer){0};
 	s->since_ms = clock_unix_ms(r->config.clock);
 	pthread_mutex_lock(&r->session_lock);
 	s->id = ++r->next_session;
@@ -33,6 +34,8 @@ void session_open(struct router *r, struct session *s, const struct session_ops 
 	*head = s;
 	r->session_count++;
 	pthread_mutex_unlock(&r->session_lock);
+	if (r->config.hooks.session_began != NULL)
+		r->config.hooks.session_began(r->config.hooks.arg, s);
 }
 
 static void unlist(struct router *r, struct session *s)
@@ -97,9 +100,35 @@ struct outbox *session_outbox(struct session *s)
 	return o;
 }
 
+// --- its will -----------------------------------------------------------------------------------------------------------
+
+void session_set_will(struct session *s, struct buffer *request)
+{
+	struct buffer none = {0}, *wanted = request != NULL ? request : &none;
+	pthread_mutex_lock(&s->router->session_lock);
+	struct buffer before = s->will;
+	s->will = *wanted;
+	*wanted = before;
+	pthread_mutex_unlock(&s->router->session_lock);
+	buffer_free(wanted);
+}
+
+// It is out of the list: nobody sets it any more.
+static void execute_will(struct router *r, struct session *s)
+{
+	if (s->will.len == 0)
+		return;
+	int status = router_submit(r, buffer_span(&s->will));
+	if (status != WHERRY_OK)
+		log_event(r->config.log, WHERRY_LOG_WARN, "will not published", "session", LOG_NUMBER(s->id), "error",
+		    status_name(status), NULL);
+	buffer_free(&s->will);
+}
+
 void session_end(struct router *r, struct session *s)
 {
 	unlist(r, s);
+	execute_will(r, s);
 	atomic_store(&s->ended, true);
 	park_session_gone(r, s);
 	session_unpark(r, s);

@@ -47,6 +47,7 @@ struct session {
 	struct session *prev, *next; // list of the router, under its session lock
 	char remote[64];             // who, for people: "tcp://127.0.0.1:40000"
 	char client[64];             // what session.hello said; under the router's session lock
+	struct buffer will;          // the request that is run when it ends; empty: none; under the same lock
 	int64_t since_ms;
 };
 
@@ -71,6 +72,8 @@ static inline struct outbox *session_outbox_opened(struct session *s) // NULL: n
 {
 	return atomic_load_explicit(&s->outbox, memory_order_acquire);
 }
+// What the broker runs should the session end without having said so before: takes the bytes; NULL: nothing.
+void session_set_will(struct session *, struct buffer *request);
 void session_drop(struct session *);
 // Whether something of it runs or waits beside its connection: whoever does holds it, and its outbox does, too.
 static inline bool session_is_busy(struct session *s)

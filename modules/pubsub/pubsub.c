@@ -76,7 +76,7 @@ static const wherry_command commands[] = {
 	 "Sends a message to all who listen; answers how many subscriptions it goes to, a group being one.  "
 	 "To a request's reply_to it is the answer: ENORESP if nobody waits for it any more."),
 	ARGS(publish_args)},
-    {COMMAND("pubsub.request", "publish", WHERRY_CMD_PARKS, pubsub_request,
+    {COMMAND("pubsub.request", "publish", WHERRY_CMD_PARKS | WHERRY_CMD_ALONE, pubsub_request,
 	 "Sends a message with a header reply_to and answers the payload of what is published there first.  "
 	 "ENORESP at once: nobody listens; ETIMEOUT."),
 	ARGS(request_args)},
@@ -84,7 +84,7 @@ static const wherry_command commands[] = {
 	 "Messages of these topics are pushed to the session, or fetched by session.fetch, until it ends; answers the "
 	 "subscription's id."),
 	ARGS(subscribe_args)},
-    {COMMAND("pubsub.unsubscribe", "subscribe", 0, pubsub_unsubscribe,
+    {COMMAND("pubsub.unsubscribe", "subscribe", WHERRY_CMD_ALONE, pubsub_unsubscribe,
 	 "Ends subscriptions of this session; answers how many.  ENOKEY if one is not there: none is ended then."),
 	ARGS(unsubscribe_args)},
     {COMMAND("pubsub.subscriptions", "subscribe", 0, pubsub_subscriptions,

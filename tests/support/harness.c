@@ -74,7 +74,7 @@ void harness_open(struct harness *h, bool with_sink)
 		test_sink_attach(h->sink, h->store);
 	assert_int_equal(store_type(h->store, "t.thing", &h->type), WHERRY_OK);
 	struct router_config router = {
-	    h->store, h->timers, &h->log, &clock_system, &h->limits, {on_ended, on_publish, NULL, h}, h->bus, 0};
+	    h->store, h->timers, &h->log, &clock_system, &h->limits, {NULL, on_ended, on_publish, NULL, h}, h->bus, 0};
 	assert_int_equal(router_open(&h->router, &router), WHERRY_OK);
 	h->owner = (struct command_owner){"t", h, &h->type, 1, NULL};
 	router_publish(h->router, harness_table(h, &h->owner));

@@ -117,7 +117,8 @@ typedef struct wherry_event {
 	char event[16];  // "put", "del", "cas", "expire"; "state": what there was (WHERRY_INITIAL); terminated
 	const void *key; // one encoded value
 	size_t key_len;
-	const void *value; // one encoded value; nil after "del" and "expire"
+	const void
+	    *value; // one encoded value; nil after "del" and "expire", and in the "state" of a key that is not there
 	size_t value_len;
 	uint64_t revision;
 	uint64_t lost;  // how many were dropped just before this one
@@ -146,8 +147,9 @@ typedef struct wherry_watch_options {
 } wherry_watch_options;
 
 // Watches keys, as wherry_client_subscribe() subscribes to topics.  Events of a key come in the order of their revisions.
-// After a gap a key that went away meanwhile is not told of: with WHERRY_INITIAL, forget what you knew when the gap is told;
-// everything there is follows as "state".
+// A "state" comes for each key that was named, and for each there is that a pattern matches; one that changes meanwhile may
+// be told twice, with the same revision.  After a gap nothing is said of what a pattern matches no more: with
+// WHERRY_INITIAL, forget what you knew when the gap is told; everything there is follows.
 WHERRY_API int wherry_client_watch(
     wherry_client *client, const wherry_watch_options *what, wherry_feed **feed, wherry_error *error);
 

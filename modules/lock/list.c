@@ -87,7 +87,7 @@ static void answer(const struct listing *list, wherry_call *call, uint64_t curso
 int32_t lock_list(void *self, wherry_call *call)
 {
 	struct listing list = {.lock = self};
-	uint32_t limit;
+	uint32_t limit = 0;
 	int32_t status = limit_of(list.lock, call, &limit);
 	if (status)
 		return status;

@@ -1,25 +1,37 @@
-// A chat room.  What is typed is published on chat.ROOM as [NAME, line]; whoever is there hears it, in one order.
+// A chat, as chat.py: those who use one hear those who use the other.
 //
 //     chat ROOM NAME          the broker: WHERRY_URL, or tcp://127.0.0.1:1973
+//
+// What is said is published on room.ROOM.say as {"from": NAME, "text": line}.  Who is there is a retained message on
+// room.ROOM.here.NAME, so that whoever comes later is told; a will takes it away when a connection ends without a word.
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <wherry/messaging.h>
 
-enum { LINE = 1000 };
+enum { LINE = 1000, TOPIC = 500 };
+
+struct chat {
+	wherry_client *client;
+	char say[TOPIC], here[TOPIC], everybody[TOPIC];
+	const char *name;
+};
 
 // --- MessagePack, the little that is needed: short texts --------------------------------------------------------------
 
 static size_t put_text(char *to, const char *text)
 {
-	size_t len = strlen(text);
-	to[0] = (char)0xda; // str 16
-	to[1] = (char)(len >> 8);
-	to[2] = (char)len;
-	memcpy(to + 3, text, len);
-	return 3 + len;
+	size_t len = strlen(text), head = len < 32 ? 1 : 3;
+	to[0] = (char)(len < 32 ? 0xa0 | len : 0xda);
+	if (head == 3) {
+		to[1] = (char)(len >> 8);
+		to[2] = (char)len;
+	}
+	memcpy(to + head, text, len);
+	return head + len;
 }
 
 // The text at *at, and steps behind it; NULL: there is none.
@@ -46,89 +58,139 @@ static const char *take_text(const unsigned char **at, const unsigned char *end,
 
 // --- hearing, on the client's thread ----------------------------------------------------------------------------------
 
-static void on_message(void *me, const wherry_delivery *m)
+// {"from": name, "text": line}, in any order.
+static void show_line(const unsigned char *at, const unsigned char *end)
 {
-	const unsigned char *at = m->payload, *end = at + m->payload_len;
-	int name_len = 0, line_len = 0;
-	if (m->lost > 0)
-		printf("(%llu lines were dropped: you read too slowly)\n", (unsigned long long)m->lost);
-	if (*at++ != 0x92) // an array of two
+	const char *name = "?", *text = "";
+	int name_len = 1, text_len = 0;
+	if (at == end || *at++ != 0x82)
 		return;
-	const char *name = take_text(&at, end, &name_len), *line = take_text(&at, end, &line_len);
-	if (name == NULL || line == NULL)
-		return;
-	if (name_len != (int)strlen(me) || memcmp(name, me, (size_t)name_len) != 0)
-		printf("%.*s: %.*s\n", name_len, name, line_len, line);
+	for (int i = 0; i < 2; i++) {
+		int key_len, value_len;
+		const char *key = take_text(&at, end, &key_len), *value = take_text(&at, end, &value_len);
+		if (key == NULL || value == NULL)
+			return;
+		bool from = key_len == 4 && memcmp(key, "from", 4) == 0;
+		*(from ? &name : &text) = value;
+		*(from ? &name_len : &text_len) = value_len;
+	}
+	printf("%.*s: %.*s\n", name_len, name, text_len, text);
 }
 
-static void on_gap(void *me, int ended, const wherry_error *why)
+static void on_message(void *arg, const wherry_delivery *m)
 {
-	(void)me;
-	if (ended)
-		printf("(the broker sent you out: %s)\n", why->text);
+	const struct chat *chat = arg;
+	const unsigned char *payload = m->payload;
+	size_t say = strlen(chat->say), before = strlen(chat->everybody) - 1;
+	if (m->lost > 0)
+		printf("* %llu were dropped: you read too slowly\n", (unsigned long long)m->lost);
+	if (m->topic_len == say && memcmp(m->topic, chat->say, say) == 0)
+		show_line(payload, payload + m->payload_len);
 	else
-		printf("(you were away; what was said meanwhile is missing)\n");
+		printf("* %.*s is %s\n", (int)(m->topic_len - before), m->topic + before,
+		    payload[0] == 0xa0 ? "gone" : "here");
+}
+
+static void ignore(void *arg, const wherry_reply *reply)
+{
+	(void)arg;
+	(void)reply;
+}
+
+// ["topic", "text"] {"retain": true}, sent without waiting: callbacks may do that, too.
+static void send_here(struct chat *chat, const char *method, const char *text)
+{
+	char params[2 * TOPIC + 8] = {(char)0x92};
+	size_t len = 1 + put_text(params + 1, chat->here);
+	len += put_text(params + len, text);
+	const wherry_request request = {.size = sizeof(request),
+	    .method = method,
+	    .params = params,
+	    .params_len = len,
+	    .options = "\x81\xa6retain\xc3",
+	    .options_len = 9};
+	wherry_client_send(chat->client, &request, ignore, NULL);
+}
+
+static void enter(struct chat *chat)
+{
+	send_here(chat, "session.will", "");
+	send_here(chat, "pubsub.publish", "here");
+}
+
+// The session of before has ended, and its will was carried out.
+static void on_gap(void *arg, int ended, const wherry_error *why)
+{
+	printf("* %s (%s)\n", ended ? "the room is closed" : "you may have missed something", why->text);
+	if (!ended)
+		enter(arg);
 }
 
 // --- saying -----------------------------------------------------------------------------------------------------------
 
-static int say(wherry_client *client, const char *topic, const char *name, const char *line)
+static void say(struct chat *chat, const char *line)
 {
-	char params[3 * LINE];
-	size_t len = 0;
+	char params[2 * TOPIC + LINE + 64] = {(char)0x92};
 	wherry_reply reply = {0};
-	params[len++] = (char)0x92; // [topic, [name, line]]
-	len += put_text(params + len, topic);
-	params[len++] = (char)0x92;
-	len += put_text(params + len, name);
+	size_t len = 1 + put_text(params + 1, chat->say);
+	params[len++] = (char)0x82;
+	len += put_text(params + len, "from");
+	len += put_text(params + len, chat->name);
+	len += put_text(params + len, "text");
 	len += put_text(params + len, line);
-	int status = wherry_client_call(client, "pubsub.publish", params, len, NULL, 0, &reply);
-	if (status != WHERRY_OK)
-		printf("(not said: %s)\n", reply.error.text);
+	if (wherry_client_call(chat->client, "pubsub.publish", params, len, NULL, 0, &reply) != WHERRY_OK)
+		printf("* not said: %s\n", reply.error.text);
 	wherry_reply_free(&reply);
-	return status;
 }
 
-static int enter(wherry_client *client, const char *topic, const char *name)
+static int listen_to(struct chat *chat, wherry_error *error)
 {
-	const char *const filters[] = {topic};
+	const char *const filters[] = {chat->say, chat->everybody};
 	const wherry_subscribe_options options = {.size = sizeof(options),
+	    .flags = WHERRY_RETAINED,
 	    .filters = filters,
-	    .filter_count = 1,
+	    .filter_count = 2,
 	    .on_message = on_message,
 	    .on_gap = on_gap,
-	    .arg = (void *)name};
+	    .arg = chat};
 	wherry_feed *feed;
+	return wherry_client_subscribe(chat->client, &options, &feed, error);
+}
+
+static int open_chat(struct chat *chat, const char *room, const char *name)
+{
+	const char *url = getenv("WHERRY_URL");
 	wherry_error error;
-	int status = wherry_client_subscribe(client, &options, &feed, &error);
+	chat->name = name;
+	snprintf(chat->say, TOPIC, "room.%s.say", room);
+	snprintf(chat->everybody, TOPIC, "room.%s.here.*", room);
+	snprintf(chat->here, TOPIC, "room.%s.here.%s", room, name);
+	int status = wherry_client_open(url != NULL ? url : "tcp://127.0.0.1:1973", NULL, &chat->client, &error);
+	if (status == WHERRY_OK)
+		status = listen_to(chat, &error);
 	if (status != WHERRY_OK)
-		fprintf(stderr, "chat: %s: %s\n", error.name, error.text);
+		fprintf(stderr, "chat: %s\n", error.text);
 	return status;
 }
 
 int main(int argc, char **argv)
 {
-	const char *url = getenv("WHERRY_URL");
-	char topic[LINE], line[LINE];
-	wherry_client *client;
-	wherry_error error;
+	static struct chat chat;
+	char line[LINE];
 	if (argc != 3 || strlen(argv[1]) > 200 || strlen(argv[2]) > 200) {
 		fprintf(stderr, "usage: chat ROOM NAME\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (wherry_client_open(url != NULL ? url : "tcp://127.0.0.1:1973", NULL, &client, &error) != WHERRY_OK) {
-		fprintf(stderr, "chat: %s\n", error.text);
+	if (open_chat(&chat, argv[1], argv[2]) != WHERRY_OK)
 		return 1;
-	}
-	snprintf(topic, sizeof(topic), "chat.%s", argv[1]);
-	if (enter(client, topic, argv[2]) != WHERRY_OK)
-		return 1;
-	printf("you are in %s\n", argv[1]);
+	enter(&chat);
 	while (fgets(line, sizeof(line), stdin) != NULL) {
 		line[strcspn(line, "\n")] = 0;
-		say(client, topic, argv[2], line);
+		say(&chat, line);
 	}
-	wherry_client_close(client); // and the subscription with it
+	send_here(&chat, "pubsub.publish", "");
+	wherry_client_settle(chat.client, 5000);
+	wherry_client_close(chat.client); // and the subscription with it
 	return 0;
 }

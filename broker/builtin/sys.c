@@ -162,8 +162,8 @@ static const wherry_command commands[] = {
 	"calls, errors, and how long a run took: p50_us, p99_us, p999_us and max_us, in microseconds, since the "
 	"broker began.  With buckets also buckets, a list of [upper, count]: so many runs took less than upper "
 	"nanoseconds (nil: the last, without a bound) but not less than the upper before it.  Of a request that "
-	"waits the runs count, not the wait.  Runs of one frame that together take less than 16 us count with "
-	"their mean."),
+	"waits the runs count, not the wait.  Commands of a tx.exec count, too.  Runs of one frame that together "
+	"take less than 16 us count with their mean."),
     COMMAND_ARGS("sys.slowlog", "admin", WHERRY_CMD_ADMIN, sys_slowlog, slowlog_args,
 	"The last requests that took slowlog_us or longer, the newest first: a list of maps with id (rises by one "
 	"for each), at_ms (when it was done, Unix time), us (how long it ran), among (1; more: so many of "

@@ -146,7 +146,7 @@ int txn_next(wherry_cursor *, wherry_span *subkey, wherry_span *value); // ESTAL
 size_t txn_mark(const struct txn *);
 void txn_rollback(struct txn *, size_t mark);
 size_t txn_changes(const struct txn *); // operations that are not undone
-void txn_swaps(struct txn *, bool); // whether what is done from now on is a swap (store_change.swapped)
+void txn_swaps(struct txn *, bool);     // whether what is done from now on is a swap (store_change.swapped)
 
 // Reserves with the sink, gives the LSN, appends, sets revisions.  *lsn 0: nothing was changed.  On failure (EIO,
 // EFULL, ENOMEM) everything is undone.  Then unlock.

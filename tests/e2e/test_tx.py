@@ -24,7 +24,7 @@ WHERRY = os.path.join(default_build(), "bin", "wherry")
 
 class Daemon(Wherryd):
     def command(self):
-        return super().command() + ["-l", f"ipc://{self.dir}/wherry.sock", "-m", "queue"]
+        return super().command() + ["-l", f"ipc://{self.dir}/wherry.sock", "-m", "queue", "-m", "pubsub"]
 
 
 class Broker(unittest.TestCase):
@@ -182,6 +182,42 @@ class ManyClients(Broker):
                         raise
         self.all_at_once(work)
         self.assertEqual(sum(self.client.call("kv.mget", *accounts)), 1000)
+
+    def test_an_event_comes_after_its_commit(self):
+        """Whoever is told that a job is done finds its result, its acknowledgement and the next job, and of no other."""
+        jobs = 200
+        self.client.call("queue.push", "jobs", *range(jobs))
+
+        def work():
+            with Client(self.daemon.url) as c:
+                for _ in range(jobs):
+                    [job] = c.call("queue.pop", "jobs")
+                    number, token = job["value"], job["token"]
+                    parts = [["pubsub.publish", ["job.done", number]], ["queue.ack", ["jobs", token]],
+                             ["kv.set", [("result", number), number]], ["queue.push", ["next", number]]]
+                    try:
+                        c.call("tx.exec", parts + [["kv.incr", ["next"]]])  # it is a queue: nothing of all that was done
+                        raise AssertionError("it did not fail")
+                    except WherryError as error:
+                        if error.details != {"index": 4}:
+                            raise
+                    c.call("tx.exec", parts)
+        listener, worker = self.connect(), threading.Thread(target=work)
+        listener.call("pubsub.subscribe", "job.done")
+        worker.start()
+        told = []
+        while len(told) < jobs:
+            kind, (_, _, lost, messages) = listener.notification()
+            self.assertEqual((kind, lost), ("messages", 0))
+            for _, number, _ in messages:
+                told.append(number)
+                self.assertEqual(listener.call("kv.get", ("result", number)), number)
+                self.assertEqual([job["value"] for job in listener.call("queue.pop", "next", ack=False)], [number])
+        worker.join()
+        self.assertEqual(told, list(range(jobs)))
+        self.assertEqual((listener.notifications, listener.call("queue.pop", "next")), ([], []))
+        stats = listener.call("queue.stats", "jobs")
+        self.assertEqual((stats["ready"], stats["reserved"]), (0, 0))
 
     def test_clients_that_leave_do_all_or_nothing(self):
         body = pack([0, 1, "tx.exec", [[["kv.incr", [f"n{i}"]] for i in range(20)]]])

@@ -11,7 +11,8 @@ static struct embed *b;
 // A job that is reserved, a worker that waits for the next one, and nothing heard yet.
 static struct embed_pending *begin(void)
 {
-	b = embed_open("kv,queue,hearer");
+	b = embed_open("kv,queue,pubsub,hearer");
+	expect(b, "pubsub.subscribe jobs.done", "1");
 	expect(b, "queue.push jobs resize", "[1]");
 	expect_like(b, "queue.pop jobs", "[[]{*\"token\": [[]1, 1]*\"resize\"*}]");
 	struct embed_pending *next = embed_begin(b, "queue.pop uploads --wait_ms=60000");
@@ -21,7 +22,7 @@ static struct embed_pending *begin(void)
 
 #define WORK                                                                                                \
 	"[queue.ack, [jobs, [1, 1]]], [kv.set, [result, done]], [queue.push, [uploads, [result, small]]], " \
-	"[hearer.emit, [news.resized, 7]]"
+	"[hearer.emit, [news.resized, 7]], [pubsub.publish, [jobs.done, 7]]"
 
 static void a_job_is_done_in_one_commit(void **state)
 {
@@ -29,12 +30,13 @@ static void a_job_is_done_in_one_commit(void **state)
 	struct embed_pending *next = begin();
 	uint64_t lsn = embed_number(b, "kv.set before 1");
 	char *answer = embed_call(b, "tx.exec [" WORK "] --if=[[result, null]]"), want[64];
-	snprintf(want, sizeof(want), "[1, %llu, [1], true]", (unsigned long long)lsn + 1);
+	snprintf(want, sizeof(want), "[1, %llu, [1], true, 1]", (unsigned long long)lsn + 1);
 	embed_expect_text(answer, want, 0, __FILE__, __LINE__);
 	expect_end_like(next, "[[]{*\"value\": [[]\"result\", \"small\"]*}]");
 	expect(b, "kv.get result", "\"done\"");
 	expect_like(b, "queue.ack jobs [1, 1]", "ESTALE: *");
 	embed_await_like(b, "hearer.tell", "[[]1, \"news.resized\", *");
+	expect(b, "session.fetch", "[[\"messages\", [1, 1, 0, [[\"jobs.done\", 7, null]]]]]");
 	embed_close(b);
 }
 
@@ -51,7 +53,7 @@ static void nothing_of_it_happens_if_a_part_fails(void **state)
 	struct embed_pending *next = begin();
 	for (size_t i = 0; i < sizeof(failing) / sizeof(failing[0]); i++) {
 		expect_like(b, failing[i], "E*");
-		expect(b, "kv.get result ; hearer.tell", "null ; [0, \"\", 0, 0]");
+		expect(b, "kv.get result ; hearer.tell ; session.fetch", "null ; [0, \"\", 0, 0] ; []");
 		embed_wait_parked(b, 1);
 		expect_like(b, "queue.peek uploads", "[[]]");
 	}

@@ -71,6 +71,14 @@ static const char *unfit(const struct command *command)
 	return command->flags & WHERRY_CMD_ALONE ? "not in a transaction: it runs alone" : NULL;
 }
 
+// With its text, if there was memory for that.
+static const struct pack_error *error_of(const struct call *c, struct bound *b)
+{
+	if (b->error.status != WHERRY_OK)
+		bind_settle(c->worker, b, 1);
+	return &b->error;
+}
+
 static int bind_part(struct call *c, struct transaction *t, struct cursor *at, uint32_t index)
 {
 	struct part *p = &t->part[index];
@@ -78,11 +86,10 @@ static int bind_part(struct call *c, struct transaction *t, struct cursor *at, u
 	if (request_slice_part(at, &p->request, &why) != WHERRY_OK)
 		return blame(c, index, NULL, WHERRY_EARG, why);
 	bind_request(c->router, router_commands(c->router), c->session, c->ns, c->worker, &p->request, &p->bound);
-	const struct pack_error *e = &p->bound.error;
+	const struct pack_error *e = error_of(c, &p->bound);
 	c->did_you_mean = e->did_you_mean;
 	if (e->status != WHERRY_OK)
-		return blame(
-		    c, index, p->bound.command, e->status, (const char *)c->worker->texts.data + p->bound.text_at);
+		return blame(c, index, p->bound.command, e->status, e->text);
 	why = unfit(p->bound.command);
 	return why == NULL ? WHERRY_OK : blame(c, index, p->bound.command, WHERRY_EUNSUPPORTED, why);
 }
@@ -103,8 +110,8 @@ static int bind_condition(struct call *c, struct transaction *t, struct cursor *
 		    "option \"if\" must be an array of [key, revision]; revision nil or 0: it must not be there");
 	if (bind_key_alone(c->router, c->worker, "if", &key, &t->conditions))
 		return WHERRY_OK;
-	return call_fail(
-	    &c->face, t->conditions.error.status, (const char *)c->worker->texts.data + t->conditions.text_at);
+	const struct pack_error *e = error_of(c, &t->conditions);
+	return call_fail(&c->face, e->status, e->text != NULL ? e->text : status_text(e->status));
 }
 
 static int bind_all(struct call *c, struct transaction *t, const struct transaction_wish *wish)

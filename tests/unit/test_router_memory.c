@@ -173,6 +173,13 @@ static void a_request_does_all_or_nothing(void **state)
 	    {"xyzzy a", false, false},
 	    {"t.set a", true, false},
 	    {"t.fail kept -4", true, false},
+	    {"tx.exec [[t.set, [a, one]], [t.push, [full, x]], [t.move, [from]], [t.pop, [b], {wait_ms: 9}]]", true,
+		false},
+	    {"tx.exec [[t.emit, [a, topic, 1]], [t.pop, [1.5, full]], [t.revisions, [kept, 40]]]", false, true},
+	    {"tx.exec [[t.set, [a, one]]] --if=[[kept, 3], [t(1.5,2), null]]", true, false},
+	    {"tx.exec [[t.set, [a, one]]] --if=[[kept, 9]]", true, false},
+	    {"tx.exec [[t.set, [a, one]], [t.fail, [kept, -4]]]", true, false},
+	    {"tx.exec [[t.set, [a, one]], [xyzzy, [a]]]", true, false},
 	};
 	for (size_t i = 0; i < sizeof(ones) / sizeof(ones[0]); i++)
 		sweep(&ones[i]);

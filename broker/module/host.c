@@ -77,7 +77,8 @@ static int32_t host_session_client(wherry_owner *o, uint64_t session, void *buff
 	*len = strlen(client);
 	if (*len > room)
 		return WHERRY_ELIMIT;
-	memcpy(buffer, client, *len);
+	if (*len > 0)
+		memcpy(buffer, client, *len);
 	return WHERRY_OK;
 }
 

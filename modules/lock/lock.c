@@ -93,6 +93,8 @@ static const wherry_command commands[] = {
     {COMMAND("lock.let_go", "lock", WHERRY_CMD_WRITES | WHERRY_CMD_INTERNAL, lock_let_go,
 	 "Ends what a session that is over holds of a lock; those who wait longest have it."),
 	ARGS(let_go_args)},
+    {COMMAND("lock.sweep", "lock", WHERRY_CMD_SCANS | WHERRY_CMD_INTERNAL, lock_sweep,
+	"Looks for sessions that ended while the module was not loaded, and lets go of what they held.")},
 };
 
 static const wherry_type types[] = {
@@ -183,6 +185,7 @@ static const wherry_module module = {
     LIST(option, options),
     LIST(metric, metrics),
     .load = load,
+    .start = lock_start,
     .unload = unload,
     .option_changed = option_changed,
     .session_ended = lock_session_ended,

@@ -91,7 +91,9 @@ int32_t lock_bind(const struct lock *, wherry_call *, uint32_t arg);            
 int32_t lock_unbind(const struct lock *, wherry_call *, uint32_t arg, uint64_t session); // unless it holds more of it
 int32_t lock_ended(void *self, wherry_call *);  // a session has: lets go of all that is bound to it, by
 int32_t lock_let_go(void *self, wherry_call *); // one request for each lock
+int32_t lock_sweep(void *self, wherry_call *);  // looks for sessions that ended while the module was not there
 void lock_session_ended(void *self, uint64_t session);
+int32_t lock_start(void *self, wherry_why *);
 
 // ending.c: many holders of one lock
 struct lock_ending {

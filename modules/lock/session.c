@@ -5,7 +5,7 @@
 
 #include "lock.h"
 
-enum { KEY_MOST = 16, NS_MOST = 255, NUMBER_BYTES = 9, REQUEST_ROOM = 64 };
+enum { KEY_MOST = 16, NS_MOST = 255, NUMBER_BYTES = 9, REQUEST_ROOM = 64, SWEEP_KEYS = 1000 };
 
 static int32_t need_session(const struct lock *l, wherry_call *call, uint64_t session, uint32_t *arg)
 {
@@ -178,13 +178,49 @@ int32_t lock_let_go(void *self, wherry_call *call)
 	return lock_freed(l, call, LET_GO_NAME, ended);
 }
 
-void lock_session_ended(void *self, uint64_t session)
+static int32_t submit_ended(const struct lock *l, uint64_t session)
 {
 	static const char head[] = "\x93\x02\xaalock.ended\x91";
-	const struct lock *l = self;
 	uint8_t request[sizeof head - 1 + NUMBER_BYTES];
 	put_number(put_bytes(request, head, sizeof head - 1), session);
-	if (l->host->submit(l->owner, (wherry_span){request, sizeof request}) != WHERRY_OK)
+	return l->host->submit(l->owner, (wherry_span){request, sizeof request});
+}
+
+void lock_session_ended(void *self, uint64_t session)
+{
+	const struct lock *l = self;
+	if (submit_ended(l, session) != WHERRY_OK)
 		l->host->log(
 		    l->owner, WHERRY_LOG_WARN, "no memory to let go of what a session held: it ends with its time");
+}
+
+// --- sessions that ended while the module was not there ---------------------------------------------------------------
+
+static int32_t each_session(void *arg, const wherry_key *key)
+{
+	const struct lock *l = arg;
+	wherry_value number;
+	size_t len;
+	if (l->host->read->value(key->key, &number) == WHERRY_OK &&
+	    l->host->session_client(l->owner, number.as.u, NULL, 0, &len) == WHERRY_ESTALE)
+		lock_session_ended(arg, number.as.u);
+	return WHERRY_SCAN_NEXT;
+}
+
+int32_t lock_sweep(void *self, wherry_call *call)
+{
+	const struct lock *l = self;
+	uint64_t cursor = 0;
+	do
+		cursor = l->keys->scan_own(call, cursor, SWEEP_KEYS, LOCK_SESSION, each_session, self);
+	while (cursor);
+	return WHERRY_OK;
+}
+
+int32_t lock_start(void *self, wherry_why *why)
+{
+	static const char sweep[] = "\x93\x02\xaalock.sweep\x90";
+	const struct lock *l = self;
+	(void)why;
+	return l->host->submit(l->owner, (wherry_span){sweep, sizeof sweep - 1});
 }

@@ -172,6 +172,23 @@ static void a_reload_forgets_nothing(void **state)
 	embed_await(b, "lock.show a", "null");
 }
 
+static void what_ended_while_it_was_unloaded_is_let_go(void **state)
+{
+	struct embed *b = *state;
+	struct embed_session *gone = embed_session_open(b), *stays = embed_session_open(b);
+	number_of(gone, "lock.acquire a --session");
+	number_of(stays, "lock.acquire b --session");
+	expect_like(b, "module.unload lock", "true");
+	embed_session_close(gone);
+	char line[4096];
+	snprintf(line, sizeof line, "module.load \"%s\"", embed_module_path("lock"));
+	free(embed_call(b, line));
+	embed_await(b, "lock.show a", "null");
+	expect(b, "lock.acquire b", "null");
+	embed_session_close(stays);
+	embed_await(b, "lock.show b", "null");
+}
+
 static void clients_do_not_reach_what_is_kept(void **state)
 {
 	struct embed *b = *state;
@@ -196,6 +213,7 @@ int main(void)
 	    TEST(many_bound_ones_run_out_together),
 	    TEST(who_holds_it_has_a_name),
 	    TEST(a_reload_forgets_nothing),
+	    TEST(what_ended_while_it_was_unloaded_is_let_go),
 	    TEST(clients_do_not_reach_what_is_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SUPPORT = os.path.join(HERE, "..", "support")
 sys.path.insert(0, SUPPORT)
 
-from servers import Wherryd  # noqa: E402
+from servers import Wherryd, default_build  # noqa: E402
 from wherry_py import Client, WherryError  # noqa: E402
 
 WAIT_MS = 30000
@@ -350,6 +350,17 @@ class Reloaded(Queues):
         await_true(lambda: self.parked() == 1)
         self.client.call("module.reload", "queue")
         self.assertEqual(waiting.end(number), [])
+
+
+class Conformance(unittest.TestCase):
+    def test_whatever_is_asked_it_is_undone_and_replayed(self):
+        build = os.environ.get("WHERRY_BUILD") or default_build()
+        for seed in ("1", "6431102"):
+            done = subprocess.run([os.path.join(build, "bin", "wherryd"), "--conformance",
+                                   os.path.join(build, "lib", "wherry", "modules", "queue.so"), "--seed", seed],
+                                  capture_output=True, text=True, timeout=300)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertIn("what it wrote comes back by replay", done.stdout + done.stderr)
 
 
 if __name__ == "__main__":

@@ -249,6 +249,31 @@ static void what_an_ended_session_held_returns(void **state)
 	embed_close(b);
 }
 
+// The acknowledgement, the result and the next job in one commit.
+static void a_transaction_is_all_or_nothing(void **state)
+{
+	(void)state;
+	struct embed *b = embed_open("queue,kv");
+	expect(b, "queue.push q a ; kv.set text word", "[1] ; 2");
+	expect_stars(b, "queue.pop q", "[*]");
+	expect_stars(b, "tx.exec [[\"queue.ack\", [q, [1, 1]]], [\"queue.push\", [next, b]], [\"kv.incr\", [text]]]",
+	    "EARG: *");
+	expect_stars(b, "queue.stats q ; queue.pop next", "{*\"reserved\": 1,*} ; []");
+	expect_stars(b,
+	    "tx.exec [[\"queue.ack\", [q, [1, 1]]], [\"queue.push\", [next, b]], [\"kv.set\", [done, 1]], "
+	    "[\"queue.pop\", [q], {wait_ms: 5000}], [\"queue.pop\", [next]]]",
+	    "[1, [1], *, [], [{\"queue\": \"next\"*}]]");
+	expect_stars(b, "queue.stats q ; queue.ack next [1, 1]", "{*\"reserved\": 0,*} ; 1");
+	struct embed_pending *w = embed_begin(b, "queue.pop q --wait_ms=20000");
+	embed_wait_parked(b, 1);
+	expect(b, "tx.exec [[\"queue.push\", [q, woken]]]", "[[2]]");
+	expect_end_stars(w, "[{*\"woken\"*}]");
+	expect(b, "queue.create d --max_attempts=1 ; queue.push d x", "true ; [1]");
+	expect_stars(b, "queue.pop d", "[*]"); // its grave is found while the transaction runs
+	expect_stars(b, "tx.exec [[\"queue.nack\", [d, [1, 1]]], [\"queue.pop\", [\"d.dlq\"]]]", "[true, [{*\"x\"*}]]");
+	embed_close(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +293,7 @@ int main(void)
 	    cmocka_unit_test(one_waits_on_many_queues),
 	    cmocka_unit_test(a_wait_ends_empty),
 	    cmocka_unit_test(what_an_ended_session_held_returns),
+	    cmocka_unit_test(a_transaction_is_all_or_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

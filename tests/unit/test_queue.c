@@ -256,8 +256,8 @@ static void a_transaction_is_all_or_nothing(void **state)
 	struct embed *b = embed_open("queue,kv");
 	expect(b, "queue.push q a ; kv.set text word", "[1] ; 2");
 	expect_stars(b, "queue.pop q", "[*]");
-	expect_stars(b, "tx.exec [[\"queue.ack\", [q, [1, 1]]], [\"queue.push\", [next, b]], [\"kv.incr\", [text]]]",
-	    "EARG: *");
+	expect_stars(
+	    b, "tx.exec [[\"queue.ack\", [q, [1, 1]]], [\"queue.push\", [next, b]], [\"kv.incr\", [text]]]", "EARG: *");
 	expect_stars(b, "queue.stats q ; queue.pop next", "{*\"reserved\": 1,*} ; []");
 	expect_stars(b,
 	    "tx.exec [[\"queue.ack\", [q, [1, 1]]], [\"queue.push\", [next, b]], [\"kv.set\", [done, 1]], "

@@ -119,7 +119,7 @@ static int32_t check_same(const struct creation *c, struct queue *q, wherry_span
 		status = c->all->keys->get(c->call, CREATE_KEY, subkey_span(&subkey), &is);
 	if (status)
 		return status;
-	if (is.len == wanted.len && memcmp(is.ptr, wanted.ptr, is.len) == 0)
+	if (span_is(is, wanted))
 		return WHERRY_OK;
 	return queue_fail(
 	    c->all, c->call, WHERRY_EEXIST, "the queue is there, with other settings; queue.stats shows them");

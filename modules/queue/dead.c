@@ -15,11 +15,6 @@ static int32_t open_dead_key(struct queue *q, wherry_span key)
 	return status;
 }
 
-static bool is_own(const struct queue *q, wherry_span key)
-{
-	return key.len == q->key.len && memcmp(key.ptr, q->key.ptr, key.len) == 0;
-}
-
 int32_t dead_open(struct queue *q, bool *there)
 {
 	*there = true;
@@ -33,7 +28,7 @@ int32_t dead_open(struct queue *q, bool *there)
 	*there = !s.drops_dead;
 	if (!status && *there)
 		status = settings_dead_key(q, &s, &b, &key);
-	if (!status && *there && is_own(q, key)) { // it was renamed to what it had named
+	if (!status && *there && span_is(key, q->key)) { // it was renamed to what it had named
 		b.len = 0;
 		s.has_dead_letter = false;
 		status = settings_dead_key(q, &s, &b, &key);

@@ -62,11 +62,6 @@ static int32_t next_dead(struct kick *k, struct message *m)
 	return message_get(k->from, subkey_id(subkey), m);
 }
 
-static bool is_key(wherry_span a, wherry_span b)
-{
-	return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
-}
-
 // --- those that died of one queue -------------------------------------------------------------------------------------
 
 static int32_t open_dead(struct queue *q, struct queue *dead)
@@ -81,9 +76,9 @@ static int32_t open_dead(struct queue *q, struct queue *dead)
 		return status;
 	bytes_open(&b, q->all);
 	status = settings_dead_key(q, &s, &b, &key);
-	if (!status && !is_key(key, q->key))
+	if (!status && !span_is(key, q->key))
 		status = q->all->keys->need(q->call, key, WHERRY_WRITE, &arg);
-	if (!status && !is_key(key, q->key))
+	if (!status && !span_is(key, q->key))
 		status = queue_open(dead, q->all, q->call, arg, NULL, q->tally);
 	bytes_free(&b);
 	return status == WHERRY_ETYPE ? WHERRY_OK : status; // no queue, so nothing of ours is in it
@@ -97,7 +92,7 @@ static int32_t take_back(struct queue *q, struct kick *k)
 		struct message m;
 		wherry_span origin;
 		status = next_dead(k, &m);
-		if (!status && !message_origin(q->all, &m, room, sizeof room, &origin) && is_key(origin, q->key))
+		if (!status && !message_origin(q->all, &m, room, sizeof room, &origin) && span_is(origin, q->key))
 			status = move(k, q, &m);
 	}
 	return status == WHERRY_ENOKEY ? WHERRY_OK : status;
@@ -163,7 +158,7 @@ static int32_t open_origin(struct kick *k, wherry_span key, struct queue *origin
 static int32_t origin_of(struct kick *k, const struct message *m, uint8_t room[static KEY_MOST], wherry_span *key)
 {
 	int32_t status = message_origin(k->from->all, m, room, KEY_MOST, key);
-	return status || is_key(*key, k->from->key) ? WHERRY_ENOKEY : WHERRY_OK;
+	return status || span_is(*key, k->from->key) ? WHERRY_ENOKEY : WHERRY_OK;
 }
 
 // `m` and those behind it that came from `origin`; `m` is the next one then.  ENOKEY: no more of any, or no more room.
@@ -172,7 +167,7 @@ static int32_t move_all(struct kick *k, struct queue *origin, struct message *m)
 	uint8_t room[KEY_MOST];
 	wherry_span key = origin->key;
 	int32_t status = WHERRY_OK;
-	while (!status && k->left > 0 && is_key(key, origin->key)) {
+	while (!status && k->left > 0 && span_is(key, origin->key)) {
 		status = move(k, origin, m);
 		if (!status)
 			status = next_dead(k, m);

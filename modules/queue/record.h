@@ -35,6 +35,11 @@ static inline uint64_t get_be64(const uint8_t *at)
 	return number;
 }
 
+static inline bool span_is(wherry_span a, wherry_span b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
 // --- the head ---------------------------------------------------------------------------------------------------------
 
 enum { HEAD_BYTES = 40, HEAD_VERSION = 1 };

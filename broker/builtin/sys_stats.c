@@ -61,6 +61,9 @@ static void add_wire(struct rows *all, const wherry_broker *b)
 	NUMBER(&map, s, accept_errors);
 	NUMBER(&map, s, published);
 	NUMBER(&map, s, publish_dropped);
+	NUMBER(&map, s, pushed);
+	NUMBER(&map, s, push_dropped);
+	NUMBER(&map, s, pulled);
 	add_map(all, "wire", &map);
 }
 

@@ -48,6 +48,7 @@ static void unlist(struct router *r, struct session *s)
 	pthread_mutex_unlock(&r->session_lock);
 }
 
+// Whoever is the last has the opener's reference, so while there is one the session is there.
 void session_unpark(struct router *r, struct session *s)
 {
 	if (atomic_fetch_sub(&s->parked, 1) != 1)
@@ -56,6 +57,20 @@ void session_unpark(struct router *r, struct session *s)
 		outbox_close(session_outbox_opened(s)); // it holds the session until its last message is forgotten
 	if (r->config.hooks.session_ended != NULL)
 		r->config.hooks.session_ended(r->config.hooks.arg, s->id);
+	session_drop(s);
+}
+
+bool session_enter(struct session *s)
+{
+	unsigned open = atomic_load(&s->parked);
+	while (open > 0 && !atomic_compare_exchange_weak(&s->parked, &open, open + 1))
+		;
+	return open > 0;
+}
+
+void session_leave(struct session *s)
+{
+	session_unpark(s->router, s);
 }
 
 // --- its outbox -------------------------------------------------------------------------------------------------------
@@ -132,7 +147,6 @@ void session_end(struct router *r, struct session *s)
 	atomic_store(&s->ended, true);
 	park_session_gone(r, s);
 	session_unpark(r, s);
-	session_drop(s);
 }
 
 void session_drop(struct session *s)

@@ -53,8 +53,8 @@ struct session {
 
 // Registers it and gives it an id; `s` is embedded in the caller's own structure.  refs becomes 1.
 void session_open(struct router *, struct session *, const struct session_ops *, void *peer, bool duplex);
-// The peer is gone: parked requests are dropped, session_ended() of modules is called after its last run.  Drops the
-// opener's reference.
+// The peer is gone: parked requests are dropped, session_ended() of modules is called after its last run, and then the
+// opener's reference is dropped.
 void session_end(struct router *, struct session *);
 // Where its requests go that name no namespace.
 static inline uint32_t session_ns(const struct session *s)
@@ -75,6 +75,10 @@ static inline struct outbox *session_outbox_opened(struct session *s) // NULL: n
 // What the broker runs should the session end without having said so before: takes the bytes; NULL: nothing.
 void session_set_will(struct session *, struct buffer *request);
 void session_drop(struct session *);
+// Between the two the modules are not told that the session has ended: whoever has something of it that must be settled
+// first.  false: they have been.  Also when it has ended, requests of it may be run between them, and it is there.
+bool session_enter(struct session *);
+void session_leave(struct session *);
 // Whether something of it runs or waits beside its connection: whoever does holds it, and its outbox does, too.
 static inline bool session_is_busy(struct session *s)
 {

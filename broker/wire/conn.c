@@ -75,6 +75,7 @@ static void watch(struct timer *t)
 	pthread_mutex_lock(&c->lock);
 	c->watch_due_ms = INT64_MAX;
 	pthread_mutex_unlock(&c->lock);
+	pipeline_look(c, now, &due);
 	if (is_over(c, now, &due))
 		conn_close(c);
 	else
@@ -103,6 +104,7 @@ static void conn_free(struct conn *c)
 	inbox_close(&c->in);
 	resend_free(c->resend);
 	late_free(c, c->late);
+	pipeline_free(&c->pipeline);
 	buffer_free(&c->pending);
 	parcel_clear(&c->sending);
 	buffer_free(&c->sending.own);
@@ -169,6 +171,15 @@ static bool take_paused(struct conn *c)
 	return true;
 }
 
+void conn_resume(struct conn *c)
+{
+	pthread_mutex_lock(&c->lock);
+	bool wake = take_paused(c);
+	pthread_mutex_unlock(&c->lock);
+	if (wake)
+		stream_wake(c->stream);
+}
+
 void conn_close(struct conn *c)
 {
 	pthread_mutex_lock(&c->lock);
@@ -207,6 +218,8 @@ void conn_finish(struct conn *c)
 	timer_stop_wait(c->server->config.timers, &c->watch);
 	server_unlist(c->server, c);
 	SERVER_COUNT(c->server, closed, 1);
+	if (c->peer != NULL && c->peer->ends != NULL)
+		c->peer->ends(c);
 	if (atomic_load(&c->greeted))
 		session_end(c->server->config.router, &c->session);
 	conn_drop(c);

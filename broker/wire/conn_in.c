@@ -88,7 +88,7 @@ static bool is_choked(struct conn *c, struct workspace *ws)
 		if (ws->turning)
 			router_turn_pause(&ws->turn);
 	}
-	return (c->peer->chokes != NULL && c->peer->chokes(c)) || !conn_has_room(c);
+	return (c->peer->chokes != NULL && c->peer->chokes(c, ws)) || !conn_has_room(c);
 }
 
 // Nothing behind it can be found: this is the last frame.
@@ -153,8 +153,9 @@ static enum turn run_all(struct conn *c, struct workspace *ws)
 static enum turn run_frames(struct conn *c, struct workspace *ws)
 {
 	enum turn next = run_all(c, ws);
+	bool settled = c->peer == NULL || c->peer->settles == NULL || c->peer->settles(c, ws);
 	conn_router_turn_end(ws);
-	return next;
+	return settled || next == TURN_ENDED ? next : TURN_CHOKED;
 }
 
 // --- the turn -------------------------------------------------------------------------------------------------------

@@ -1,12 +1,14 @@
 // What a connection sends: answers of the turn, late answers, pushes.  What is sent by one call into the kernel leaves
 // from the thread that made it; what the kernel has no room for is left to a posted send.
 
+#include <limits.h>
+
 #include "base/mem.h"
 #include "bus/bus.h"
 #include "wherry/status.h"
 #include "wire/inside.h"
 
-enum { CLOSE_LINGER_MS = 100, KEPT_ROOM = 1024 };
+enum { CLOSE_LINGER_MS = 100, KEPT_ROOM = 1024, HOP_ASKS = 64 };
 
 static void swap(struct buffer *a, struct buffer *b)
 {
@@ -87,10 +89,13 @@ static void give_up(struct conn *c)
 {
 	conn_close(c);
 	pthread_mutex_lock(&c->lock);
+	c->send_failed = true;
 	buffer_free(&c->pending);
 	c->sending_now = false;
 	atomic_store(&c->outbox, 0);
 	pthread_mutex_unlock(&c->lock);
+	if (c->peer->unsent != NULL)
+		c->peer->unsent(c);
 }
 
 enum to_send { NOTHING, FRAMES, DELIVERIES };
@@ -140,18 +145,43 @@ static void take_deliveries(struct conn *c)
 	pthread_mutex_unlock(&c->lock);
 }
 
-static void send_pending(struct conn *c, enum pushed last)
+// The role, and a reference, go to a thread that nobody else waits for.
+static enum pushed hop(struct conn *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->has_deliveries = true;
+	pthread_mutex_unlock(&c->lock);
+	conn_hold(c);
+	if (stream_wake_sent(c->stream) == WHERRY_OK)
+		return PUSHED_POSTED;
+	conn_drop(c);
+	return PUSHED_FAILED;
+}
+
+// So often may be asked for deliveries on this thread.
+static void send_pending(struct conn *c, enum pushed last, unsigned asks)
 {
 	while (last == PUSHED_ALL) {
 		enum to_send next = take_pending(c);
 		if (next == NOTHING)
 			return;
-		if (next == DELIVERIES)
+		if (next == DELIVERIES && asks == 0) {
+			last = hop(c);
+			continue;
+		}
+		if (next == DELIVERIES) {
+			asks--;
 			take_deliveries(c);
+		}
 		last = c->sending.own.failed ? PUSHED_FAILED : push(c);
 	}
 	if (last == PUSHED_FAILED)
 		give_up(c);
+}
+
+static unsigned asks_of(const struct conn *c, unsigned hopped)
+{
+	return c->peer->hops ? hopped : UINT_MAX;
 }
 
 void conn_sent(void *arg, int status, size_t count)
@@ -164,7 +194,7 @@ void conn_sent(void *arg, int status, size_t count)
 	pthread_mutex_unlock(&c->lock);
 	if (resume)
 		stream_wake(c->stream);
-	send_pending(c, status == WHERRY_OK ? push(c) : PUSHED_FAILED);
+	send_pending(c, status == WHERRY_OK ? push(c) : PUSHED_FAILED, asks_of(c, HOP_ASKS));
 	conn_drop(c);
 }
 
@@ -196,7 +226,7 @@ void conn_send(struct conn *c, struct buffer *frames)
 		enum pushed pushed = push(c);
 		if (pushed == PUSHED_ALL)
 			swap(&c->sending.own, frames);
-		send_pending(c, pushed);
+		send_pending(c, pushed, asks_of(c, 0));
 	}
 	buffer_clear(frames);
 }
@@ -299,7 +329,7 @@ static int queue_frame(struct conn *c, wherry_span header, wherry_span body, boo
 	bool resume = status == WHERRY_OK && may_resume(c);
 	pthread_mutex_unlock(&c->lock);
 	if (mine)
-		send_pending(c, PUSHED_ALL);
+		send_pending(c, PUSHED_ALL, asks_of(c, 0));
 	if (resume)
 		stream_wake(c->stream);
 	return status;
@@ -328,30 +358,39 @@ static int deliver(struct session *s, wherry_span header, struct buffer *frame)
 	return conn_push(s->peer, header, buffer_span(frame), s->duplex && is_push(frame));
 }
 
-static void close_session(struct session *s, const char *why)
+void conn_session_close(struct session *s, const char *why)
 {
 	(void)why;
 	conn_leave(s->peer, CLOSE_LINGER_MS);
 }
 
-static void gone(struct session *s)
+void conn_session_gone(struct session *s)
 {
 	conn_drop(s->peer);
 }
 
-// The outbox has something: whoever sends takes it; if nobody does, this thread.
-static void ready(struct session *s)
+// If nobody sends, this thread does.
+bool conn_ready(struct conn *c)
 {
-	struct conn *c = s->peer;
 	pthread_mutex_lock(&c->lock);
-	bool mine = !atomic_load(&c->closed) && !c->sending_now;
-	c->has_deliveries = true;
+	bool may = !c->send_failed, mine = may && !c->sending_now;
+	c->has_deliveries = may;
 	if (mine)
 		c->sending_now = true;
 	pthread_mutex_unlock(&c->lock);
 	if (mine)
-		send_pending(c, PUSHED_ALL);
+		send_pending(c, PUSHED_ALL, asks_of(c, 0));
+	return may;
 }
 
-const struct session_ops conn_ops = {.deliver = deliver, .close = close_session, .gone = gone, .ready = ready},
-			 conn_fetching_ops = {.deliver = deliver, .close = close_session, .gone = gone};
+static void ready(struct session *s)
+{
+	conn_ready(s->peer);
+}
+
+const struct session_ops conn_ops = {.deliver = deliver,
+			     .close = conn_session_close,
+			     .gone = conn_session_gone,
+			     .ready = ready},
+			 conn_fetching_ops = {
+			     .deliver = deliver, .close = conn_session_close, .gone = conn_session_gone};

@@ -20,6 +20,7 @@
 #include "bus/parcel.h"
 #include "wire/hot.h"
 #include "wire/inbox.h"
+#include "wire/pipeline.h"
 #include "wire/resend.h"
 #include "wire/server.h"
 #include "wire/sp.h"
@@ -64,25 +65,32 @@ enum turn {
 
 enum input_state { INPUT_TURN, INPUT_POSTED, INPUT_PAUSED };
 
-// What one kind of client socket is served.  Its functions are called by whoever has the turn.
+// What one kind of client socket is served.  Its functions are called by whoever has the turn; those that it does not need
+// are NULL.
 struct peer_kind {
 	uint16_t protocol;
 	const struct session_ops *ops;
 	bool duplex;
-	const char *(*refuses)(
-	    const struct conn *);     // before it is greeted: why it is turned away, or NULL.  NULL: never
+	// Before it is greeted: why it is turned away; NULL: it is not.  Without the function, nobody is.
+	const char *(*refuses)(const struct conn *);
 	bool (*begin)(struct conn *); // it is greeted; false: the connection ends
 	// One whole frame.  OK; else the connection ends.
 	int (*take)(struct conn *, const struct sp_frame *, struct workspace *);
-	void (*look_ahead)(
-	    struct conn *, const struct sp_frame *, struct workspace *); // what `take` is given next, or NULL
+	// What `take` is given next, and may be given behind it.
+	void (*look_ahead)(struct conn *, const struct sp_frame *, struct workspace *);
 	int (*oversize)(
 	    struct conn *, const struct sp_frame *, struct workspace *); // NULL: nobody would read an answer
-	bool (*chokes)(struct conn *);                                   // no more frames now; NULL: never
-	bool (*waits)(const struct conn *); // the same, under the lock: until somebody wakes it
+	bool (*chokes)(struct conn *, struct workspace *);               // no more frames now
+	// Behind the last frame that has come: what was made of them is done.  false: not yet.
+	bool (*settles)(struct conn *, struct workspace *);
+	bool (*waits)(const struct conn *); // under the lock: for somebody who will wake it
+	void (*ends)(struct conn *);        // the turn's last act
 	// The sender's: when all has left and has_deliveries was set, the frames that are next.  Answers whether there are
 	// more, then it is asked again.
 	bool (*next)(struct conn *, struct parcel *out);
+	bool hops;                     // it runs requests: only where nobody else's thread is held up by that
+	void (*unsent)(struct conn *); // what was to be sent never will be
+	void (*rested)(struct conn *); // pipeline.h: a rest is over
 };
 
 struct conn {
@@ -110,6 +118,8 @@ struct conn {
 	bool has_deliveries;   // the session's outbox has something
 	bool finished;         // no timer any more
 	struct buffer pending; // frames for the next send
+	bool send_failed;      // nothing leaves any more
+	struct pipeline pipeline;
 	struct late *late, *late_last;
 	unsigned late_kept;
 	int64_t watch_due_ms; // ... to here
@@ -160,7 +170,8 @@ struct server {
 	struct hot hot;
 	struct {
 		atomic_uint_fast64_t accepted, closed, refused, handshakes_failed, frames_in, frames_out, bytes_in,
-		    bytes_out, resent, oversize, idle_closed, stalled_closed, accept_errors, published, publish_dropped;
+		    bytes_out, resent, oversize, idle_closed, stalled_closed, accept_errors, published, publish_dropped,
+		    pushed, push_dropped, pulled;
 	} count;
 };
 
@@ -187,6 +198,7 @@ static inline void conn_hold(struct conn *c)
 	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
 }
 void conn_drop(struct conn *);
+void conn_resume(struct conn *);                   // wakes it if it is paused
 void conn_close(struct conn *);                    // any thread that holds it
 void conn_leave(struct conn *, int64_t linger_ms); // when its answers have left.  Any thread that holds it
 void conn_finish(struct conn *);                   // the turn's last act
@@ -210,7 +222,7 @@ struct router_turn *conn_router_turn(struct conn *, struct workspace *); // begu
 void conn_router_turn_end(struct workspace *);
 int duplex_take(struct conn *, const struct sp_frame *, struct workspace *);
 int req_take(struct conn *, const struct sp_frame *, struct workspace *);
-bool req_chokes(struct conn *);
+bool req_chokes(struct conn *, struct workspace *);
 bool req_waits(const struct conn *);
 // Names the small frames behind the first to the router, and the first with them: they run right after one another.
 void requests_look_ahead(struct conn *, const struct sp_frame *first, struct workspace *);
@@ -222,9 +234,23 @@ bool sub_begin(struct conn *);
 bool sub_next(struct conn *, struct parcel *out);
 int mute_take(struct conn *, const struct sp_frame *, struct workspace *); // of those that never send
 
+// push.c, pull.c
+extern const struct session_ops push_ops, pull_ops;
+int push_take(struct conn *, const struct sp_frame *, struct workspace *);
+bool push_chokes(struct conn *, struct workspace *);
+bool push_settles(struct conn *, struct workspace *);
+void push_ends(struct conn *);
+bool pull_begin(struct conn *);
+bool pull_next(struct conn *, struct parcel *out);
+void pull_unsent(struct conn *);
+void pull_rested(struct conn *);
+
 // conn_out.c
 extern const struct session_ops conn_ops, conn_fetching_ops; // pushed to; REQ: fetches
-bool duplex_next(struct conn *, struct parcel *out);         // deliveries, as one frame
+void conn_session_close(struct session *, const char *why);
+void conn_session_gone(struct session *);
+bool conn_ready(struct conn *); // peer.next() has something: whoever sends asks it.  false: nothing leaves any more
+bool duplex_next(struct conn *, struct parcel *out); // deliveries, as one frame
 void conn_sent(void *conn, int status, size_t count);
 void conn_send(struct conn *, struct buffer *frames); // the turn's answers: empties it
 int conn_push(struct conn *, wherry_span header, wherry_span body, bool refusable);

@@ -138,8 +138,9 @@ static bool too_many_late(const struct conn *c)
 	return c->resend != NULL && resend_waiting(c->resend) >= LATE_MOST;
 }
 
-bool req_chokes(struct conn *c)
+bool req_chokes(struct conn *c, struct workspace *ws)
 {
+	(void)ws;
 	if (!too_many_late(c))
 		return false;
 	conn_merge_late(c);

@@ -323,5 +323,8 @@ void server_read_stats(const struct server *server, struct server_stats *out)
 	READ(accept_errors);
 	READ(published);
 	READ(publish_dropped);
+	READ(pushed);
+	READ(push_dropped);
+	READ(pulled);
 #undef READ
 }

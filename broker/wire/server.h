@@ -4,7 +4,7 @@
 //   address.h   the URLs of listeners
 //   server.c    listeners, the list of connections, limits; options.c: what a listener was told
 //   conn.c      one connection: its life and its timer; conn_in.c: handshake, receive, frames; conn_out.c: send
-//   peers.c     what each kind of client socket is served: requests.c REQ and PAIR; plain.c PUB and SUB
+//   peers.c     what each kind of client socket is served: requests.c REQ and PAIR; plain.c PUB and SUB; push.c, pull.c
 //   inbox.h     where its bytes arrive
 //   sp.h        the SP protocols as bytes
 //   resend.h    REQ requests that come again
@@ -78,6 +78,8 @@ struct server_stats {
 	uint64_t connections, accepted, closed, refused, handshakes_failed, frames_in, frames_out, bytes_in, bytes_out,
 	    resent, oversize, idle_closed, stalled_closed, accept_errors;
 	uint64_t published, publish_dropped; // of PUB clients; dropped: no topic, or no payload
+	uint64_t pushed, push_dropped; // of PUSH clients; dropped: too large, or it closed while the queue was full
+	uint64_t pulled;               // to PULL clients
 };
 void server_read_stats(const struct server *, struct server_stats *);
 

@@ -52,7 +52,8 @@ void stream_wake(struct stream *); // received() follows with OK and a count of 
 // Whatever has come, now, without a callback: OK and a count, EAGAIN, ESTALE, EIO.
 int stream_try_recv(struct stream *, void *into, size_t room, size_t *count);
 int stream_send(struct stream *, const struct stream_part *,
-    unsigned parts); // OK: sent() follows, may be partial.  ENOMEM
+    unsigned parts);                   // OK: sent() follows, may be partial.  ENOMEM
+int stream_wake_sent(struct stream *); // OK: sent() follows with OK and a count of 0; no send is under way.  ENOMEM
 int stream_try_send(struct stream *, const struct stream_part *, unsigned parts, size_t *count);
 // Whether stream_try_ can be anything but EAGAIN.  Not with tls: its engine must be given again what it began to send.
 bool stream_can_try(const struct stream *);

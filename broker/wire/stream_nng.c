@@ -183,6 +183,15 @@ int stream_send(struct stream *s, const struct stream_part *parts, unsigned coun
 	return WHERRY_OK;
 }
 
+int stream_wake_sent(struct stream *s)
+{
+	nng_aio *aio = sending_aio(s);
+	if (aio == NULL || !nng_aio_begin(aio))
+		return WHERRY_ENOMEM;
+	nng_aio_finish(aio, 0);
+	return WHERRY_OK;
+}
+
 int stream_try_send(struct stream *s, const struct stream_part *parts, unsigned count, size_t *sent)
 {
 	*sent = 0;

@@ -94,7 +94,8 @@ static void read_error(wherry_value error, struct answer *a)
 	wherry_value code, name, text;
 	if (error.kind == WHERRY_NIL)
 		return;
-	bool told = cursor_next(&c, &code) && cursor_next(&c, &name) && cursor_next(&c, &text);
+	bool told =
+	    error.kind == WHERRY_LIST && cursor_next(&c, &code) && cursor_next(&c, &name) && cursor_next(&c, &text);
 	a->status = told ? (int)code.as.i : WHERRY_EINTERNAL;
 	if (told && text.kind == WHERRY_TEXT)
 		a->text = text.as.bytes;

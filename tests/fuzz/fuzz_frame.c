@@ -15,7 +15,7 @@
 
 #define REQUIRE(condition) ((condition) ? (void)0 : abort())
 
-enum { LATE_ONES = 16, LARGE = 3000, AHEAD_MOST = 16, AHEAD_KEPT = 512 };
+enum { LATE_ONES = 16, LARGE = 3000, PUBLISHED_MOST = 20, AHEAD_MOST = 16, AHEAD_KEPT = 512 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,7 +29,7 @@ struct stream {
 	const uint8_t *input;
 	size_t input_left;
 	uint32_t cuts; // 0: all in one piece; else a random state
-	bool receiving, sending, woken, closed, freed;
+	bool receiving, sending, woken, woken_sent, closed, freed;
 	bool heard_out; // its peer left first
 	uint8_t *into;
 	size_t room;
@@ -121,6 +121,13 @@ int stream_try_send(struct stream *s, const struct stream_part *parts, unsigned 
 	return WHERRY_OK;
 }
 
+int stream_wake_sent(struct stream *s)
+{
+	REQUIRE(!s->sending && !s->woken_sent && !s->freed);
+	s->woken_sent = true;
+	return WHERRY_OK;
+}
+
 bool stream_can_try(const struct stream *s)
 {
 	(void)s;
@@ -134,7 +141,7 @@ void stream_close(struct stream *s)
 
 void stream_free(struct stream *s)
 {
-	REQUIRE(!s->receiving && !s->sending && !s->woken && !s->freed);
+	REQUIRE(!s->receiving && !s->sending && !s->woken && !s->woken_sent && !s->freed);
 	s->freed = true;
 }
 
@@ -170,6 +177,8 @@ struct ahead {
 struct router {
 	struct late_one late[LATE_ONES];
 	unsigned late_count, sessions;
+	struct bus *bus;
+	unsigned published, popped; // to a SUB peer, by a PULL peer: of this connection
 	struct ahead ahead[AHEAD_MOST];
 };
 
@@ -180,7 +189,10 @@ void session_open(struct router *r, struct session *s, const struct session_ops 
 	s->duplex = duplex;
 	s->router = r;
 	atomic_init(&s->refs, 1);
+	atomic_init(&s->parked, 1);
+	atomic_init(&s->outbox, NULL);
 	r->sessions++;
+	r->published = r->popped = 0;
 }
 
 void session_drop(struct session *s)
@@ -189,24 +201,131 @@ void session_drop(struct session *s)
 		s->ops->gone(s);
 }
 
+bool session_enter(struct session *s)
+{
+	return atomic_load(&s->parked) > 0 && atomic_fetch_add(&s->parked, 1) > 0;
+}
+
+void session_leave(struct session *s)
+{
+	REQUIRE(atomic_load(&s->parked) > 0);
+	if (atomic_fetch_sub(&s->parked, 1) != 1)
+		return;
+	if (session_outbox_opened(s) != NULL)
+		outbox_close(session_outbox_opened(s));
+	session_drop(s);
+}
+
 void session_end(struct router *r, struct session *s)
 {
 	r->sessions--;
-	session_drop(s);
+	session_leave(s);
+}
+
+static void outbox_ready(void *peer)
+{
+	((struct session *)peer)->ops->ready(peer);
+}
+
+static void outbox_gone(void *peer)
+{
+	session_drop(peer);
+}
+
+struct outbox *session_outbox(struct session *s)
+{
+	static const struct outbox_ops ops = {outbox_ready, NULL, outbox_gone};
+	struct outbox *o;
+	if (outbox_open(s->router->bus, &ops, s, &o) != WHERRY_OK)
+		return NULL;
+	session_hold(s);
+	atomic_store(&s->outbox, o);
+	return o;
+}
+
+// --- what is published ------------------------------------------------------------------------------------------------
+
+static const struct codec_limits any_depth = {CODEC_DEPTH_MOST, UINT32_MAX};
+
+void router_message(struct router *r, wherry_span topic, wherry_span payload, wherry_span body)
+{
+	(void)r;
+	REQUIRE(topic_fault(topic) == NULL && *(const char *)topic.ptr != '$');
+	REQUIRE(cursor_check(payload, &any_depth, NULL, NULL) == 1);
+	REQUIRE(body.len >= topic.len && body.len > 0);
+}
+
+static bool publish_some(struct router *r)
+{
+	if (r->published == PUBLISHED_MOST)
+		return false;
+	r->published++;
+	bus_publish(r->bus, span_text("t"), span_text("\x07"), (wherry_span){0});
+	bus_flush(r->bus);
+	return true;
+}
+
+// --- a queue ----------------------------------------------------------------------------------------------------------
+
+static bool make_late(struct router *r, struct session *s, wherry_span header, wherry_span body)
+{
+	if (r->late_count == LATE_ONES)
+		return false;
+	struct late_one *l = &r->late[r->late_count++];
+	*l = (struct late_one){.session = s};
+	session_hold(s);
+	buffer_append(&l->header, header.ptr, header.len);
+	buffer_append(&l->body, body.ptr, body.len);
+	return true;
+}
+
+// Done, refused, or done later, as its size will have it.
+static enum frame_result run_push(struct router *r, struct session *s, wherry_span request, struct buffer *out)
+{
+	static const char done[] = "\x94\x01\x00\xc0\xc0", refused[] = "\x94\x01\x00\x94\xff\xa4"
+								       "EARG\xa1x\xc0\xc0";
+	wherry_span answer =
+	    request.len % 3 == 1 ? span_of(refused, sizeof(refused) - 1) : span_of(done, sizeof(done) - 1);
+	REQUIRE(cursor_check(request, &any_depth, NULL, NULL) == 1);
+	if (request.len % 3 == 2 && make_late(r, s, (wherry_span){0}, answer))
+		return FRAME_LATE;
+	buffer_append(out, answer.ptr, answer.len);
+	return FRAME_ANSWERED;
+}
+
+// What was popped last is acknowledged before the next is, or nothing was.
+enum frame_result router_frame(
+    struct router *r, struct session *s, wherry_span header, wherry_span body, struct buffer *out)
+{
+	char answer[] = "\x94\x01\x00\xc0\x91\x82\xa5token\x00\xa5value\xa4pull";
+	bool acks = memmem(body.ptr, body.len, "queue.ack", 9) != NULL,
+	     pops = memmem(body.ptr, body.len, "queue.pop", 9) != NULL;
+	REQUIRE(open_turn == NULL && s->ops == &pull_ops && atomic_load(&s->parked) > 0 && (acks || pops));
+	REQUIRE(!acks || r->popped > 0);
+	REQUIRE(cursor_check(body, &any_depth, NULL, NULL) == acks + pops);
+	if (!pops || r->popped == PUBLISHED_MOST)
+		return FRAME_LATE; // nobody asks for the first; the other never comes
+	r->popped++;
+	if (r->popped % 3 == 0 && make_late(r, s, header, span_of(answer, sizeof(answer) - 1)))
+		return FRAME_LATE;
+	buffer_append(out, answer, sizeof(answer) - 1);
+	return FRAME_ANSWERED;
+}
+
+struct store *router_store(struct router *r)
+{
+	(void)r;
+	return NULL; // asked for nothing here
 }
 
 static enum frame_result run(
     struct router *r, struct session *s, wherry_span header, wherry_span body, struct buffer *out)
 {
 	char first = body.len > 0 ? *(const char *)body.ptr : 0;
-	if (first == 'L' && r->late_count < LATE_ONES) {
-		struct late_one *l = &r->late[r->late_count++];
-		*l = (struct late_one){.session = s};
-		session_hold(s);
-		buffer_append(&l->header, header.ptr, header.len);
-		buffer_append(&l->body, body.ptr, body.len);
+	if (s->ops == &push_ops)
+		return run_push(r, s, body, out);
+	if (first == 'L' && make_late(r, s, header, body))
 		return FRAME_LATE;
-	}
 	if (first == 'C')
 		s->ops->close(s, "it asked for it");
 	if (first == 'B' && buffer_reserve(out, LARGE)) {
@@ -298,7 +417,10 @@ static void finish_send(struct stream *s, int status, size_t count)
 // The next thing that happens to the connection; false: nothing more does.
 static bool happen(struct stream *s, struct router *r)
 {
-	if (s->woken) {
+	if (s->woken_sent) {
+		s->woken_sent = false;
+		s->sent(s->arg, WHERRY_OK, 0);
+	} else if (s->woken) {
 		s->woken = false;
 		s->received(s->arg, WHERRY_OK, 0);
 	} else if (s->sending) {
@@ -306,7 +428,7 @@ static bool happen(struct stream *s, struct router *r)
 		buffer_append(&s->output, s->part.ptr, count);
 		finish_send(s, s->closed ? WHERRY_ESTALE : WHERRY_OK, count);
 	} else if (s->receiving && (s->closed || s->input_left == 0)) {
-		if (!s->closed && deliver_late(r))
+		if (!s->closed && (deliver_late(r) || publish_some(r)))
 			return true;
 		s->heard_out = !s->closed;
 		finish_receive(s, WHERRY_ESTALE, 0);
@@ -325,10 +447,13 @@ static struct wire_limits limits = {.max_frame = 5000,
     .send_bytes = 4000,
     .resend_bytes = 1 << 20};
 
+static struct bus_limits bus_limits = {10, 10, 1000, 1 << 20, 1000, 1 << 20, 10, 1000};
+
 static struct stream converse(struct server *server, bool marked, uint32_t cuts, wherry_span input)
 {
+	struct endpoint at = {.server = server, .marked = marked, .options = {.queue = "jobs"}};
 	struct stream s = {.input = input.ptr, .input_left = input.len, .cuts = cuts};
-	int status = conn_open(server, &s, marked);
+	int status = conn_open(&at, &s);
 	REQUIRE(status == WHERRY_OK || (status == WHERRY_ENOMEM && s.freed));
 	while (!s.freed && happen(&s, server->config.router))
 		REQUIRE(open_turn == NULL);
@@ -373,34 +498,62 @@ static struct server *make_server(void)
 	standing = clock_system;
 	standing.ticks_ns = no_time;
 	REQUIRE(timers_open(&config.timers, &standing) == WHERRY_OK);
+	REQUIRE(bus_open(&router.bus, &bus_limits) == WHERRY_OK);
 	REQUIRE(server_open(&server, &config) == WHERRY_OK);
 	return server;
+}
+
+static uint16_t protocol_of(const struct buffer *input)
+{
+	uint16_t protocol = 0;
+	return input->len >= SP_HELLO_BYTES && sp_hello_read(input->data, &protocol) ? protocol : 0;
+}
+
+// How much of what nobody asked for leaves before a peer has gone is a matter of time.
+static bool is_told_more(const struct buffer *input)
+{
+	uint16_t protocol = protocol_of(input);
+	return protocol == SP_SUB || protocol == SP_PULL;
+}
+
+// Without memory it would wait for a time that never comes: time stands still here.
+static bool may_rest(const struct buffer *input)
+{
+	uint16_t protocol = protocol_of(input);
+	return protocol == SP_PUSH || protocol == SP_PULL;
+}
+
+// One that is closed for a fault may lose what had not left.
+static void compare(struct stream *whole, const struct stream *pieces)
+{
+	REQUIRE(whole->heard_out == pieces->heard_out);
+	REQUIRE(whole->heard_out ? whole->output.len == pieces->output.len : whole->output.len >= pieces->output.len);
+	whole->output.len = pieces->output.len;
+	REQUIRE(span_equal(buffer_span(&whole->output), buffer_span(&pieces->output)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct server *server;
-	static const uint16_t protocols[] = {SP_REQ, SP_PAIR1, SP_PAIR0, SP_PUB, SP_SUB};
+	static const uint16_t protocols[] = {SP_REQ, SP_PAIR1, SP_PAIR0, SP_PUB, SP_SUB, SP_PUSH, SP_PULL};
+	enum { PROTOCOLS = sizeof(protocols) / sizeof(protocols[0]) };
 	if (server == NULL)
 		server = make_server();
 	if (size < 3)
 		return -1;
 	struct buffer input = {0};
 	uint8_t hello[SP_HELLO_BYTES];
-	sp_hello_write(hello, protocols[data[0] % 3]);
+	sp_hello_write(hello, protocols[data[0] % PROTOCOLS]);
 	if (data[0] < 0xf0) // else the hello is the input's own
 		buffer_append(&input, hello, sizeof(hello));
 	buffer_append(&input, data + 3, size - 3);
-	bool marked = data[0] / 3 % 2;
+	bool marked = data[0] / PROTOCOLS % 2;
 	struct stream whole = converse(server, marked, 0, buffer_span(&input));
 	uint32_t cuts = 1u | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16;
 	struct stream pieces = converse(server, marked, cuts, buffer_span(&input));
-	// One that is closed for a fault may lose what had not left.
-	REQUIRE(whole.heard_out == pieces.heard_out);
-	REQUIRE(whole.heard_out ? whole.output.len == pieces.output.len : whole.output.len >= pieces.output.len);
-	whole.output.len = pieces.output.len;
-	REQUIRE(span_equal(buffer_span(&whole.output), buffer_span(&pieces.output)));
-	if (data[1] % 4 == 0)
+	if (!is_told_more(&input))
+		compare(&whole, &pieces);
+	if (data[1] % 4 == 0 && !may_rest(&input))
 		starve(server, marked, cuts, buffer_span(&input));
 	REQUIRE(atomic_load(&server->resend_budget.used) == 0);
 	buffer_free(&whole.output);

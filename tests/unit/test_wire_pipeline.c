@@ -1,6 +1,7 @@
-// PUSH and PULL clients and a queue.  The queue is this file's own, a row in memory behind the three commands that the wire
-// asks, so that it can be full, slow or broken when a test wants it; the module's is tried in tests/e2e/test_stock.py.
+// PUSH and PULL clients and a queue: row_queue.h's, which can be full, slow or broken when a test wants it.  The module's is
+// tried in tests/e2e/test_stock_plain.py.
 
+#include "row_queue.h"
 #include "wired.h"
 
 #include <pthread.h>
@@ -13,148 +14,8 @@
 #include <nng/supplemental/tls/tls.h>
 
 #include "codec/pack.h"
-#include "run/call.h"
 
 enum { PUSH = 0x50, PULL = 0x51 };
-enum { ROOM = 20000 };
-
-// --- the queue ------------------------------------------------------------------------------------------------------
-
-enum message_state { READY, RESERVED, DONE };
-
-static struct {
-	pthread_mutex_t lock;
-	struct buffer value[ROOM]; // encoded
-	enum message_state state[ROOM];
-	uint32_t count, first, most, acked; // first: before it all are reserved or done
-	uint32_t pushes;                    // commands
-	bool slow;                          // a push waits until somebody signals
-	int broken;                         // what every command answers, if it is not 0
-} queue = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static void queue_empty(void)
-{
-	for (uint32_t i = 0; i < queue.count; i++)
-		buffer_free(&queue.value[i]);
-	memset(queue.state, 0, sizeof(queue.state));
-	queue.count = queue.first = queue.acked = queue.pushes = 0;
-	queue.slow = false;
-	queue.broken = 0;
-	queue.most = ROOM;
-}
-
-static bool is_bad(const wherry_value *v)
-{
-	return v->kind == WHERRY_BYTES && span_equal(v->as.bytes, span_text("bad"));
-}
-
-// Under the lock.
-static int add_all(wherry_call *c)
-{
-	uint32_t ready = 0;
-	for (uint32_t i = queue.first; i < queue.count; i++)
-		ready += queue.state[i] == READY;
-	if (ready + c->argc - 1 > queue.most)
-		return WHERRY_EFULL;
-	for (uint32_t i = 1; i < c->argc; i++)
-		if (is_bad(&c->args[i]))
-			return WHERRY_EARG;
-	for (uint32_t i = 1; i < c->argc; i++)
-		buffer_append(&queue.value[queue.count++], c->args[i].raw.ptr, c->args[i].raw.len);
-	return WHERRY_OK;
-}
-
-static int32_t run_push(void *self, wherry_call *c)
-{
-	(void)self;
-	pthread_mutex_lock(&queue.lock);
-	bool wait = queue.slow && c->why == WHERRY_WHY_FIRST;
-	int status = queue.broken != 0 ? queue.broken : wait ? WHERRY_OK : add_all(c);
-	queue.pushes++;
-	pthread_mutex_unlock(&queue.lock);
-	if (status != WHERRY_OK)
-		return call_fail(c, status, "the test said so");
-	if (wait)
-		return call_keys.park(c, 60000, NULL) == WHERRY_OK ? WHERRY_PARKED : WHERRY_EINTERNAL;
-	pack_nil(c->reply);
-	return call_keys.signal(c, 0, c->argc);
-}
-
-// Under the lock.
-static void answer_message(wherry_call *c, uint32_t i)
-{
-	queue.state[i] = RESERVED;
-	pack_array(c->reply, 1);
-	pack_map(c->reply, 3);
-	pack_cstring(c->reply, "queue");
-	pack_cstring(c->reply, "jobs");
-	pack_cstring(c->reply, "token");
-	pack_array(c->reply, 1);
-	pack_uint(c->reply, i);
-	pack_cstring(c->reply, "value");
-	pack_raw(c->reply, buffer_span(&queue.value[i]));
-}
-
-static int32_t run_pop(void *self, wherry_call *c)
-{
-	(void)self;
-	pthread_mutex_lock(&queue.lock);
-	int broken = queue.broken;
-	while (queue.first < queue.count && queue.state[queue.first] != READY)
-		queue.first++;
-	bool any = broken == 0 && queue.first < queue.count;
-	if (any)
-		answer_message(c, queue.first++);
-	pthread_mutex_unlock(&queue.lock);
-	if (broken != 0)
-		return call_fail(c, broken, "the test said so");
-	if (any)
-		return WHERRY_OK;
-	if (c->why == WHERRY_WHY_TIMEOUT || c->why == WHERRY_WHY_SHUTDOWN) {
-		pack_array(c->reply, 0);
-		return WHERRY_OK;
-	}
-	int status = call_keys.park(c, c->args[1].as.i, NULL);
-	return status == WHERRY_OK ? WHERRY_PARKED : status;
-}
-
-static int32_t run_ack(void *self, wherry_call *c)
-{
-	(void)self;
-	struct cursor token = cursor_of(c->args[1].raw);
-	uint32_t parts;
-	uint64_t i = 0;
-	bool sound = cursor_array(&token, &parts) && cursor_uint(&token, &i) && i < ROOM;
-	pthread_mutex_lock(&queue.lock);
-	if (sound && queue.state[i] == RESERVED) {
-		queue.state[i] = DONE;
-		queue.acked++;
-	}
-	pthread_mutex_unlock(&queue.lock);
-	pack_uint(c->reply, 1);
-	return WHERRY_OK;
-}
-
-#define ARG(k, f, n)                                                                             \
-	{                                                                                        \
-		.size = sizeof(wherry_arg), .kinds = (k), .flags = (f), .name = (n), .help = "-" \
-	}
-#define COMMAND(n, f, a, r)                                                                                       \
-	{                                                                                                         \
-		.size = sizeof(wherry_command), .flags = (f), .name = (n), .help = "-", .verb = "-", .args = (a), \
-		.arg_count = sizeof(a) / sizeof((a)[0]), .arg_stride = sizeof(wherry_arg), .run = (r)             \
-	}
-
-static const wherry_arg push_args[] = {
-    ARG(WHERRY_KEY_KINDS, WHERRY_ARG_WRITE, "queue"), ARG(WHERRY_ANY_KIND, WHERRY_ARG_REST, "value")};
-static const wherry_arg pop_args[] = {ARG(WHERRY_KEY_KINDS, WHERRY_ARG_WRITE, "queue"),
-    ARG(WHERRY_INT, WHERRY_ARG_OPTION, "wait_ms"), ARG(WHERRY_INT, WHERRY_ARG_OPTION, "visible_ms")};
-static const wherry_arg ack_args[] = {ARG(WHERRY_KEY_KINDS, WHERRY_ARG_WRITE, "queue"), ARG(WHERRY_LIST, 0, "token")};
-static const wherry_command commands[] = {
-    COMMAND("queue.push", WHERRY_CMD_WRITES | WHERRY_CMD_PARKS, push_args, run_push),
-    COMMAND("queue.pop", WHERRY_CMD_WRITES | WHERRY_CMD_PARKS, pop_args, run_pop),
-    COMMAND("queue.ack", WHERRY_CMD_WRITES, ack_args, run_ack),
-};
 
 // --- the world ------------------------------------------------------------------------------------------------------
 
@@ -168,8 +29,7 @@ static void add_commands(struct piped *p)
 {
 	p->owner = p->w.h.owner;
 	struct command_table *t = command_table_new();
-	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(command_table_add(t, &commands[i], &p->owner), WHERRY_OK);
+	row_queue_add(t, &p->owner);
 	assert_int_equal(command_table_seal(t), WHERRY_OK);
 	router_publish(p->w.h.router, t);
 }
@@ -189,7 +49,7 @@ static int setup(void **state)
 	struct piped *p = calloc(1, sizeof(*p));
 	char url[64];
 	wired_open(&p->w);
-	queue_empty();
+	row_queue_empty();
 	add_commands(p);
 	snprintf(url, sizeof(url), "ipc://%s/piped", p->w.dir);
 	listen_on(p, WIRED_TCP, "tcp://127.0.0.1:0");
@@ -203,16 +63,16 @@ static int teardown(void **state)
 {
 	struct piped *p = *state;
 	wired_close(&p->w);
-	queue_empty();
+	row_queue_empty();
 	free(p);
 	return 0;
 }
 
 static uint32_t queue_read(const uint32_t *number)
 {
-	pthread_mutex_lock(&queue.lock);
+	pthread_mutex_lock(&row_queue.lock);
 	uint32_t now = *number;
-	pthread_mutex_unlock(&queue.lock);
+	pthread_mutex_unlock(&row_queue.lock);
 	return now;
 }
 
@@ -243,10 +103,10 @@ static void expect_pushed(uint32_t i, const char *text)
 	struct buffer wanted = {0};
 	wherry_out pack = {&wanted, NULL};
 	pack_bytes(&pack, span_text(text));
-	pthread_mutex_lock(&queue.lock);
-	assert_int_equal(queue.value[i].len, wanted.len);
-	assert_memory_equal(queue.value[i].data, wanted.data, wanted.len);
-	pthread_mutex_unlock(&queue.lock);
+	pthread_mutex_lock(&row_queue.lock);
+	assert_int_equal(row_queue.value[i].len, wanted.len);
+	assert_memory_equal(row_queue.value[i].data, wanted.data, wanted.len);
+	pthread_mutex_unlock(&row_queue.lock);
 	buffer_free(&wanted);
 }
 
@@ -265,7 +125,7 @@ static void expect_numbers(uint32_t count)
 
 static void fill(const char *text)
 {
-	wherry_out pack = {&queue.value[queue.count++], NULL};
+	wherry_out pack = {&row_queue.value[row_queue.count++], NULL};
 	pack_bytes(&pack, span_text(text));
 }
 
@@ -287,10 +147,10 @@ static void bodies_are_pushed_in_order(void **state)
 	for (uint32_t i = 0; i < 1000; i++)
 		send_number(&c, i);
 	assert_true(sp_send(&c, 0, "", 0));
-	await(&queue.count, 1001);
+	await(&row_queue.count, 1001);
 	expect_numbers(1000);
 	expect_pushed(1000, "");
-	assert_true(queue.pushes <= 1001);
+	assert_true(row_queue.pushes <= 1001);
 	WIRED_WAIT(&p->w, stats.pushed == 1001);
 	sp_disconnect(&c);
 }
@@ -299,19 +159,19 @@ static void a_full_queue_holds_its_client_up(void **state)
 {
 	struct piped *p = *state;
 	struct sp_client c;
-	queue.most = 5;
+	row_queue.most = 5;
 	assert_int_equal(sp_open(&c, p->url[WIRED_TCP], PUSH), PULL);
 	for (uint32_t i = 0; i < 20; i++)
 		send_number(&c, i);
-	await(&queue.count, 5);
-	pthread_mutex_lock(&queue.lock);
-	queue.most = 12;
-	pthread_mutex_unlock(&queue.lock);
-	await(&queue.count, 12);
-	pthread_mutex_lock(&queue.lock);
-	queue.most = ROOM;
-	pthread_mutex_unlock(&queue.lock);
-	await(&queue.count, 20);
+	await(&row_queue.count, 5);
+	pthread_mutex_lock(&row_queue.lock);
+	row_queue.most = 12;
+	pthread_mutex_unlock(&row_queue.lock);
+	await(&row_queue.count, 12);
+	pthread_mutex_lock(&row_queue.lock);
+	row_queue.most = ROW_QUEUE_ROOM;
+	pthread_mutex_unlock(&row_queue.lock);
+	await(&row_queue.count, 20);
 	expect_numbers(20);
 	assert_int_equal(wired_stats(&p->w).push_dropped, 0);
 	sp_disconnect(&c);
@@ -321,16 +181,16 @@ static void a_push_that_waits_is_waited_for(void **state)
 {
 	struct piped *p = *state;
 	struct sp_client c;
-	queue.slow = true;
+	row_queue.slow = true;
 	assert_int_equal(sp_open(&c, p->url[WIRED_TCP], PUSH), PULL);
 	for (uint32_t i = 0; i < 300; i++)
 		send_number(&c, i);
 	harness_wait_parked(&p->w.h, 1);
-	pthread_mutex_lock(&queue.lock);
-	queue.slow = false;
-	pthread_mutex_unlock(&queue.lock);
+	pthread_mutex_lock(&row_queue.lock);
+	row_queue.slow = false;
+	pthread_mutex_unlock(&row_queue.lock);
 	push_text(p, "queue.push jobs go");
-	await(&queue.count, 301);
+	await(&row_queue.count, 301);
 	for (uint32_t i = 0; i < 300; i++)
 		expect_number(i + 1, i);
 	sp_disconnect(&c);
@@ -344,7 +204,7 @@ static void what_can_never_be_pushed_is_dropped_and_counted(void **state)
 	send_number(&c, 0);
 	assert_true(sp_send(&c, 0, "bad", 3));
 	send_number(&c, 1);
-	await(&queue.count, 2);
+	await(&row_queue.count, 2);
 	expect_numbers(2);
 	WIRED_WAIT(&p->w, stats.pushed == 2 && stats.push_dropped == 1);
 	sp_disconnect(&c);
@@ -354,14 +214,14 @@ static void a_broken_queue_is_waited_for(void **state)
 {
 	struct piped *p = *state;
 	struct sp_client push, pull;
-	queue.broken = WHERRY_ETYPE;
+	row_queue.broken = WHERRY_ETYPE;
 	assert_int_equal(sp_open(&push, p->url[WIRED_TCP], PUSH), PULL);
 	assert_int_equal(sp_open(&pull, p->url[WIRED_TCP], PULL), PUSH);
 	send_number(&push, 0);
-	await(&queue.pushes, 3);
-	pthread_mutex_lock(&queue.lock);
-	queue.broken = 0;
-	pthread_mutex_unlock(&queue.lock);
+	await(&row_queue.pushes, 3);
+	pthread_mutex_lock(&row_queue.lock);
+	row_queue.broken = 0;
+	pthread_mutex_unlock(&row_queue.lock);
 	expect_body(&pull, "0");
 	sp_disconnect(&push);
 	sp_disconnect(&pull);
@@ -372,18 +232,18 @@ static void who_is_held_up_and_leaves_loses_nothing(void **state)
 {
 	struct piped *p = *state;
 	struct sp_client c;
-	queue.most = 0;
+	row_queue.most = 0;
 	p->w.limits.idle_ms = 20;
 	assert_int_equal(sp_open(&c, p->url[WIRED_TCP], PUSH), PULL);
 	send_number(&c, 0);
 	send_number(&c, 1);
-	await(&queue.pushes, 8);
+	await(&row_queue.pushes, 8);
 	sp_disconnect(&c);
 	assert_int_equal(wired_stats(&p->w).closed, 0);
-	pthread_mutex_lock(&queue.lock);
-	queue.most = ROOM;
-	pthread_mutex_unlock(&queue.lock);
-	await(&queue.count, 2);
+	pthread_mutex_lock(&row_queue.lock);
+	row_queue.most = ROW_QUEUE_ROOM;
+	pthread_mutex_unlock(&row_queue.lock);
+	await(&row_queue.count, 2);
 	expect_numbers(2);
 	WIRED_WAIT(&p->w, stats.closed == 1);
 }
@@ -404,7 +264,7 @@ static void a_backlog_is_sent_and_acknowledged(void **state)
 		snprintf(text, sizeof(text), "%u", i);
 		expect_body(&c, text);
 	}
-	await(&queue.acked, 1000);
+	await(&row_queue.acked, 1000);
 	assert_int_equal(wired_stats(&p->w).pulled, 1000);
 	sp_disconnect(&c);
 }
@@ -422,7 +282,7 @@ static void a_waiting_client_gets_what_comes(void **state)
 		snprintf(text, sizeof(text), "%u", i);
 		expect_body(&pull, text);
 	}
-	await(&queue.acked, 100);
+	await(&row_queue.acked, 100);
 	sp_disconnect(&push);
 	sp_disconnect(&pull);
 }
@@ -431,10 +291,10 @@ static void values_that_are_not_bytes_are_sent_as_msgpack(void **state)
 {
 	struct piped *p = *state;
 	struct sp_client c;
-	buffer_append(&queue.value[0], "\xa4text", 5);
-	buffer_append(&queue.value[1], "\x92\x01\xa1x", 4);
-	buffer_append(&queue.value[2], "\x07", 1);
-	queue.count = 3;
+	buffer_append(&row_queue.value[0], "\xa4text", 5);
+	buffer_append(&row_queue.value[1], "\x92\x01\xa1x", 4);
+	buffer_append(&row_queue.value[2], "\x07", 1);
+	row_queue.count = 3;
 	assert_int_equal(sp_open(&c, p->url[WIRED_TCP], PULL), PUSH);
 	expect_body(&c, "text");
 	expect_body(&c, "\x92\x01\xa1x");
@@ -453,7 +313,7 @@ static void who_reads_and_leaves_at_once_has_got_it(void **state)
 		push_text(p, "queue.push jobs x");
 		expect_body(&c, "x");
 		sp_disconnect(&c);
-		await(&queue.acked, i + 1);
+		await(&row_queue.acked, i + 1);
 		harness_wait_parked(&p->w.h, 0);
 	}
 }
@@ -465,24 +325,24 @@ static void who_does_not_read_has_one_message_under_way(void **state)
 	enum { MESSAGES = 50, SIZE = 1 << 20 };
 	struct sp_client c;
 	for (uint32_t i = 0; i < MESSAGES; i++) {
-		wherry_out pack = {&queue.value[i], NULL};
+		wherry_out pack = {&row_queue.value[i], NULL};
 		void *body = calloc(1, SIZE);
 		pack_bytes(&pack, span_of(body, SIZE));
 		free(body);
 	}
-	queue.count = MESSAGES;
+	row_queue.count = MESSAGES;
 	p->w.h.limits.answer_bytes = 2 * SIZE;
 	assert_int_equal(sp_open(&c, p->url[WIRED_TCP], PULL), PUSH);
 	uint32_t acked = 0;
 	do {
-		acked = queue_read(&queue.acked);
+		acked = queue_read(&row_queue.acked);
 		wired_pause(100);
-	} while (acked != queue_read(&queue.acked) || acked == 0);
+	} while (acked != queue_read(&row_queue.acked) || acked == 0);
 	assert_true(acked < MESSAGES - 1);
-	assert_int_equal(queue.first, acked + 1);
+	assert_int_equal(row_queue.first, acked + 1);
 	sp_disconnect(&c);
 	WIRED_WAIT(&p->w, stats.closed == 1);
-	assert_int_equal(queue_read(&queue.acked), acked);
+	assert_int_equal(queue_read(&row_queue.acked), acked);
 	for (int i = 0; i < 2000 && atomic_load(&p->w.h.ended) == 0; i++)
 		wired_pause(5);
 	assert_int_equal(atomic_load(&p->w.h.ended), 1); // the queue is told, so that the message returns
@@ -587,7 +447,7 @@ static void stock_pipelines_lose_nothing_and_keep_the_order(void **state)
 		pthread_join(push[u].thread, NULL);
 		sent += push[u].sum;
 	}
-	await(&queue.acked, WIRED_URLS * EACH);
+	await(&row_queue.acked, WIRED_URLS * EACH);
 	for (uint32_t u = 0; u < WIRED_URLS; u++)
 		nng_socket_set_ms(pull[u].socket, NNG_OPT_RECVTIMEO, 300);
 	for (uint32_t u = 0; u < WIRED_URLS; u++) {

@@ -128,7 +128,7 @@ class Plain(unittest.TestCase):
     @unittest.skipUnless(has("pubsub"), "no module pubsub")
     def test_requests_and_plain_sockets_share_topics(self):
         sub = self.subscribed(self.nngcat, self.urls["tcp"], "--subscribe", "news.")
-        with Client(self.broker.url) as client:
+        with Client(self.broker.url, "req", timeout=60) as client:
             client.call("pubsub.publish", "news.x", [1, "a"])
             self.assertEqual(self.read(sub, 11), b"news.x\0\x92\x01\xa1a")
             client.call("pubsub.subscribe", "sensors.*")
@@ -173,7 +173,7 @@ class Plain(unittest.TestCase):
 
     @unittest.skipUnless(has("queue"), "no module queue")
     def test_a_full_queue_holds_a_push_up(self):
-        with Client(self.broker.url) as client:
+        with Client(self.broker.url, "req", timeout=60) as client:
             client.call("queue.create", "jobs", max_length=3)
             self.nngcat("push", self.urls["tcp"], "--data", "x", "--interval", "1", "--delay", "1")
             got = 0

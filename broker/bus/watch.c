@@ -242,7 +242,7 @@ static void tell(struct subscription *s, struct segment *g, uint64_t serial)
 		return;
 	s->told = serial;
 	outbox_add(s, g, g == NULL ? 1 : 0);
-	atomic_fetch_add_explicit(&s->outbox->bus->matched, 1, memory_order_relaxed);
+	s->outbox->bus->matched++;
 }
 
 static void tell_members(const struct members *m, struct segment *g, uint64_t serial)

@@ -90,14 +90,15 @@ void pipeline_ask(const struct conn *c, struct buffer *out, bool options, const 
 
 static void read_error(wherry_value error, struct answer *a)
 {
-	struct cursor c = cursor_of(error.as.bytes);
 	wherry_value code, name, text;
-	if (error.kind == WHERRY_NIL)
+	a->status = WHERRY_EINTERNAL;
+	if (error.kind != WHERRY_LIST)
 		return;
-	bool told =
-	    error.kind == WHERRY_LIST && cursor_next(&c, &code) && cursor_next(&c, &name) && cursor_next(&c, &text);
-	a->status = told ? (int)code.as.i : WHERRY_EINTERNAL;
-	if (told && text.kind == WHERRY_TEXT)
+	struct cursor c = cursor_of(error.as.bytes);
+	if (!cursor_next(&c, &code) || !cursor_next(&c, &name) || !cursor_next(&c, &text))
+		return;
+	a->status = (int)code.as.i;
+	if (text.kind == WHERRY_TEXT)
 		a->text = text.as.bytes;
 }
 
@@ -109,6 +110,7 @@ bool answer_next(struct cursor *c, struct answer *a)
 	if (!cursor_array(c, &parts) || parts != 4 || !cursor_next(c, &type) || !cursor_next(c, &id) ||
 	    !cursor_next(c, &error) || !cursor_next(c, &a->result))
 		return false;
-	read_error(error, a);
+	if (error.kind != WHERRY_NIL)
+		read_error(error, a);
 	return true;
 }

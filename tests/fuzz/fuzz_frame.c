@@ -447,7 +447,12 @@ static struct wire_limits limits = {.max_frame = 5000,
     .send_bytes = 4000,
     .resend_bytes = 1 << 20};
 
-static struct bus_limits bus_limits = {10, 10, 1000, 1 << 20, 1000, 1 << 20, 10, 1000};
+static struct bus_limits bus_limits = {.subscriptions = 10,
+    .wildcards = 10,
+    .messages = 1000,
+    .bytes = 1 << 20,
+    .messages_most = 1000,
+    .bytes_most = 1 << 20};
 
 static struct stream converse(struct server *server, bool marked, uint32_t cuts, wherry_span input)
 {

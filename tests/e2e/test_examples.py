@@ -1,12 +1,13 @@
 #!/usr/bin/python3
-"""The modules in examples/: each builds as its README says, answers what its README shows, leaks nothing, imports
-nothing but the C library, and passes the conformance run."""
+"""What is in examples/.  The modules: each builds as its README says, answers what its README shows, leaks nothing, imports
+nothing but the C library, and passes the conformance run.  The programs: their pages run as printed."""
 
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -18,6 +19,8 @@ import symbols  # noqa: E402
 import transcripts  # noqa: E402
 from servers import Wherryd, default_build  # noqa: E402
 from wherry_py import Client  # noqa: E402
+
+WAIT_S = 120
 
 # The one that is asked for, and the distribution's: they may be years apart.
 RUSTCS = sorted({path for path in (shutil.which("rustc"), shutil.which("rustc", path="/usr/bin")) if path})
@@ -95,6 +98,77 @@ class Documented(Example):
         for rustc in RUSTCS:
             with self.subTest(rustc):
                 self.check("counter-rust", "counter", f"-DRUSTC={rustc}")
+
+
+class Programs(Example):
+    """The console blocks of examples/NAME/README.md, one after another, in a copy of the folder."""
+
+    def copy(self, name):
+        folder = os.path.join(self.directory, name)
+        shutil.copytree(os.path.join(TOP, "examples", name), folder)
+        return folder
+
+    def page(self, name):
+        return list(transcripts.blocks(os.path.join(TOP, "examples", name, "README.md"), "console"))
+
+    def replay(self, name):
+        with Wherryd() as broker:
+            env = transcripts.environment(self.directory, default_build(), broker)
+            transcripts.replay_in_shell(self, self.page(name), self.copy(name), env)
+
+    def test_work_queue(self):
+        self.replay("work-queue")
+
+    def test_cache(self):
+        self.replay("cache")
+
+    @unittest.skipUnless(shutil.which("nngcat"), "no nngcat")
+    def test_telemetry(self):
+        self.replay("telemetry")
+
+    def test_chat(self):
+        """Two terminals at once: the page's blocks are Ada's, Bob's, Ada's, and Ada's after Bob was killed."""
+        first, second, answer, end = self.page("chat")
+        with Wherryd() as broker:
+            where = {"cwd": self.copy("chat"), "env": transcripts.environment(self.directory, default_build(), broker)}
+            with Terminal(self, first, **where) as ada, Terminal(self, second, **where) as bob:
+                ada.goes_on(answer)
+                if any(command["name"] == "session.will" for command in broker.call("sys.commands")):
+                    bob.process.kill()
+                    ada.goes_on(end)
+                ada.process.stdin.close()
+                self.assertEqual(ada.process.wait(WAIT_S), 0)
+
+
+class Terminal:
+    """A program in a terminal: a block that begins with its command; lines behind > are typed, others are printed."""
+
+    def __init__(self, test, block, **where):
+        command, _, rest = block.partition("\n")
+        self.test = test
+        self.process = subprocess.Popen(command.removeprefix("$ ").split(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, **where)
+        self.guard = threading.Timer(WAIT_S, self.process.kill)
+        self.guard.start()
+        self.goes_on(rest)
+
+    def goes_on(self, block):
+        for line in block.splitlines():
+            if line.startswith("> "):
+                self.process.stdin.write(line[2:] + "\n")
+                self.process.stdin.flush()
+            else:
+                self.test.assertEqual(self.process.stdout.readline(), line + "\n")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.guard.cancel()
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.process.stdin.close()
 
 
 class Promises(Example):

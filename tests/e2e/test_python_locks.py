@@ -96,6 +96,14 @@ class Locks(Held):
             self.assertTrue(lock.held)
         self.assertIsNone(self.client.lock.show("door"))
 
+    def test_one_of_the_connection_does_not(self):
+        client = self.proxied()
+        lock = client.locked("door", ttl_ms=60000, session=True)
+        self.assertTrue(lock.acquire())
+        self.proxy.cut()
+        until(lambda: not lock.held)
+        until(lambda: self.client.lock.show("door") is None)
+
     def test_a_semaphore(self):
         locks = [self.client.locked("pool", permits=2) for _ in range(3)]
         self.assertEqual([lock.acquire(0) for lock in locks], [True, True, False])
@@ -183,6 +191,37 @@ class Transactions(Held):
             threading.Event().wait(0.001)
         for mover in movers:
             mover.result(WAIT_S)
+
+
+@both
+class Wills(Held):
+    def setUp(self):
+        super().setUp()
+        if not any(command["name"] == "session.will" for command in self.client.sys.commands()):
+            self.skipTest("this broker keeps no wills")
+        self.ends = self.client.subscribe("end.>")
+
+    def test_of_one_that_is_lost(self):
+        other = self.proxied()
+        other.session.will("end.other", "gone", retain=True)
+        self.proxy.refuse()
+        message = next(self.ends)
+        self.assertEqual((message.topic, message.payload), ("end.other", "gone"))
+
+    def test_of_one_that_closes(self):
+        other = self.connect()
+        other.session.will("end.other", "gone")
+        other.close()
+        self.client.pubsub.publish("end.of.it", 1)
+        self.assertEqual(next(self.ends).topic, "end.of.it")
+
+    def test_it_comes_back_with_the_connection(self):
+        other = self.proxied()
+        other.session.will("end.other", "gone")
+        for _ in range(2):
+            self.proxy.cut()
+            self.assertEqual(next(self.ends).payload, "gone")
+            until(lambda: other.sys.ping() == "PONG")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@ import os
 import re
 import shlex
 import subprocess
+import sys
+
+PACKAGE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "clients", "python"))
 
 
 def pieces(text):
@@ -30,6 +33,36 @@ def indented(path):
     return "".join(lines[first:])
 
 
+def environment(directory, build, broker, **more):
+    """For programs of a page: the build's, the Python package, the broker; `python3` is this one, whatever else there is."""
+    programs = os.path.join(directory, "programs")
+    if not os.path.exists(programs):
+        os.mkdir(programs)
+        os.symlink(sys.executable, os.path.join(programs, "python3"))
+    path = os.pathsep.join((programs, os.path.join(build, "bin"), os.environ["PATH"]))
+    return os.environ | {"WHERRY_URL": broker.url, "PYTHONPATH": PACKAGE, "PATH": path} | more
+
+
+def compare(test, said, wanted, what):
+    pattern = ".*".join(re.escape(part) for part in wanted.rstrip("\n").split("..."))
+    test.assertRegex(said.rstrip("\n"), re.compile(rf"\A{pattern}\Z", re.S), what)
+
+
+_KILLED = re.compile(r"^bash: line \d+: +\d+ (Killed|Terminated) .*\n", re.M)  # what a shell says in its own way
+
+
+def replay_in_shell(test, blocks_of_page, directory, env):
+    """Runs all commands, one after another, in one shell, so that there may be jobs; and compares."""
+    shown = [piece for block in blocks_of_page for piece in pieces(block)]
+    script = "".join(f"echo '@@@ {place}'\n{command}\n" for place, (command, _) in enumerate(shown))
+    done = subprocess.run(["bash", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300,
+                          cwd=directory, env=env)
+    said = [text.partition("\n")[2] for text in _KILLED.sub("", done.stdout).split("@@@ ")[1:]]
+    test.assertEqual(len(said), len(shown), done.stdout)
+    for (command, wanted), text in zip(shown, said):
+        compare(test, text, wanted, f"{command}\n{done.stdout}")
+
+
 def replay(test, text, directory=None, **environment):
     """Runs the commands without a shell, and compares."""
     count = 0
@@ -40,6 +73,5 @@ def replay(test, text, directory=None, **environment):
         if not answer:
             test.assertEqual(done.returncode, 0, f"{command}\n{done.stdout}")
         else:
-            pattern = ".*".join(re.escape(part) for part in answer.rstrip().split("..."))
-            test.assertRegex(done.stdout.rstrip("\n"), re.compile(rf"\A{pattern}\Z", re.S), command)
+            compare(test, done.stdout, answer, command)
     test.assertGreater(count, 0, "nothing is shown")

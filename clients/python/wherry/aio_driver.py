@@ -7,7 +7,7 @@ import socket
 from typing import Any, Optional, Set
 
 from .address import parse
-from .engine import Engine
+from .engine import Engine, run_events
 from .errors import WherryError
 from .link import Link, known_targets, targets
 from .settings import Settings
@@ -45,8 +45,7 @@ class Driver:
         if self.engine.wants_connection:
             self.engine.opening()
             self.run(self._connect())
-        for event in self.engine.take_events():
-            event()
+        run_events(self.engine.take_events())
         if self.engine.is_over:
             self._link.close()
         self._watch()

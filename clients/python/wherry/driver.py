@@ -12,11 +12,11 @@ import socket
 import threading
 import time
 from collections import deque
-from typing import Any, Callable, Deque, List, Optional
+from typing import Any, Callable, Deque, Optional
 
 from .address import parse
 from .asking import ENDED, NOTHING
-from .engine import Engine
+from .engine import Engine, run_events
 from .errors import InternalError, WherryError
 from .link import Link, targets
 from .mailbox import Mailbox
@@ -64,7 +64,7 @@ class Driver:
             self.lock.release()
         if wake:
             self.wake()
-        _tell(events)
+        run_events(events)
 
     def wake(self) -> None:
         try:
@@ -104,7 +104,7 @@ class Driver:
                 self._selector.close()
                 self._waker.close()
                 self._woken.close()
-            _tell(events)
+            run_events(events)
 
     def _turn(self) -> None:
         if self.engine.wants_connection:
@@ -120,7 +120,7 @@ class Driver:
                 self._handle(key.fileobj, mask)
             self._engine_turn()
             events = self.engine.take_events()
-        _tell(events)
+        run_events(events)
 
     def _engine_turn(self) -> None:
         while self._jobs:
@@ -161,11 +161,6 @@ class Driver:
         if closed is self._watched:
             self._selector.unregister(closed)
             self._watched, self._mask = None, 0
-
-
-def _tell(events: List[Callable[[], Any]]) -> None:
-    for event in events:
-        event()
 
 
 class Inbox(Mailbox):

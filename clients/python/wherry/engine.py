@@ -5,7 +5,7 @@ It neither waits nor looks at a socket, knows no threads and no event loop; both
     asks     next_wake() for the time by which tick() must be called, wants_connection for whether to connect
     tells    opening(), connected(), received(bytes), lost(error)
     takes    outgoing(), and tells sent(count)
-    runs     the functions of take_events(), with no lock held
+    runs     run_events(take_events()), with no lock held
     closes   the connection, and tells lost(broken), when `broken` is set
 
 A lost connection: of what was under way, a request is sent again if it had not wholly left, may be repeated, or is of a
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import enum
 import itertools
+import logging
 import random
 from collections import deque
 from functools import partial
@@ -33,6 +34,7 @@ from .setup import OVERHEAD, Setup
 from .timers import NEVER, Timers
 from .wire import GREETING, ID_MOST, Frames, Notification, Response, message, objects
 
+_log = logging.getLogger("wherry")
 CUTS_MOST = 5  # lost connections while one and the same request was being sent
 ENOUGH = 64 << 10  # bytes on their way to the socket before more are made
 
@@ -208,6 +210,8 @@ class Engine:
                 self._begin_setup()
         except WherryError as wrong:
             self.broken = wrong
+        except Exception as fault:  # rather a lost connection than one that hangs
+            self.broken = Corrupt(f"what the broker sent could not be taken: {fault!r:.200}")
 
     def _put(self, data: bytes) -> None:
         self._out += data
@@ -395,6 +399,7 @@ class Engine:
         self._events.append(event)
 
     def take_events(self) -> List[Callable[[], Any]]:
+        """To be handed to run_events()."""
         events, self._events = self._events, []
         return events
 
@@ -442,6 +447,14 @@ class Engine:
         for keeper in list(self.keepers):
             keeper.lost()
         self._tell_first(error)
+
+
+def run_events(events: List[Callable[[], Any]]) -> None:
+    for event in events:
+        try:
+            event()
+        except Exception:
+            _log.exception("a callback failed")
 
 
 def _ignore(result: Any, error: Optional[WherryError]) -> None:

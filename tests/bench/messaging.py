@@ -13,6 +13,9 @@ from rows import TIMEOUT_S, number, run, say, spread
 from servers import Beanstalkd, Mosquitto, Nats, Redis, Server, Wherryd, free_port
 
 HEAD = ("row", "Wherry", "the other", "", "ratio", "goal", "")
+NOTE = ("Each row: ours and the other in turn, the median of all rounds (the least .. the most), and the ratio of each turn "
+        "likewise. One client, `messaging/fanout.c` or `messaging/jobs.c`, drives all of them and verifies counts, order and "
+        "content. The peers are Debian's and run as they come: mosquitto with quality of service 0, beanstalkd without its log.")
 MIB = 1 << 20
 
 

@@ -1,6 +1,6 @@
 // `wherry bench`: the story, and its signals.
 
-#include "bench.h"
+#include "bench_flow.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,8 +11,13 @@
 
 const char bench_help[] =
     "Sends requests and checks every answer, then tells rates, latencies and counts. WORKLOAD is get\n"
-    "(the default), set, incr, mixed (get and set), or a method with its arguments: then options come\n"
-    "before the method, and what is checked is only that the answer is no error.\n"
+    "(the default), set, incr, mixed (get and set), pubsub, queue, or a method with its arguments: then\n"
+    "options come before the method, and what is checked is only that the answer is no error.\n"
+    "\n"
+    "pubsub and queue: one connection sends, with --in-flight under way, and --connections receive.\n"
+    "Each message has a number: every subscriber must get all of them in order; of a queue each must come\n"
+    "to one worker, once, be acknowledged, and to each worker in order. Told is how long a message takes\n"
+    "from being sent to being received, too. Topic and queue are of this run alone, and removed.\n"
     "\n"
     "It loads the broker as much as it can, and needs processors itself: on the same machine the two\n"
     "take them from each other. get, set, incr and mixed work on keys PREFIX000000000 and on; a run is\n"
@@ -55,6 +60,8 @@ const char bench_help[] =
     "  wherry bench mixed --rate 1000/s --seconds 1 --keys 1000\n"
     "  wherry bench incr --count 10000 --connections 2\n"
     "  wherry -o json bench set --size 1KiB --seconds 1 --verify\n"
+    "  wherry bench pubsub --connections 10 --count 10000\n"
+    "  wherry bench queue --count 10000 --size 100\n"
     "  wherry bench --seconds 1 kv.exists a b c\n";
 
 static volatile sig_atomic_t caught;
@@ -141,7 +148,11 @@ static int run(struct bench *b)
 	int status = cli_connect(&b->settings, NULL, &b->control);
 	if (status == 0)
 		status = catch_signals(b); // before, there is nothing to remove
-	if (status == 0)
+	if (status == 0 && b->options.kind == BENCH_PUBSUB)
+		status = bench_pubsub(b);
+	else if (status == 0 && b->options.kind == BENCH_QUEUE)
+		status = bench_queue(b);
+	else if (status == 0)
 		status = run_with(b);
 	wherry_client_close(b->control);
 	return status;

@@ -1,7 +1,8 @@
 // wherry bench: requests at full speed or at a fixed rate, each answer checked.
 //
 // bench.c tells the story; bench_options.c reads what is asked for; bench_work.c makes requests and checks answers;
-// bench_keys.c looks after the keys, before and after; bench_run.c sends and waits; bench_report.c tells.
+// bench_keys.c looks after the keys, before and after; bench_run.c sends and waits; bench_report.c tells.  Messages and
+// queues go another way: bench_flow.h.
 //
 // Threads: the main one sends what is due and reports; each connection (a lane) has the client library's thread, which
 // takes its answers and, as places become free, sends on.  A lane's lock guards all of the lane; nothing else is shared
@@ -20,7 +21,7 @@
 
 enum { BENCH_PREFIX_MAX = 200, BENCH_DIGITS = 9, BENCH_WHAT = 300, BENCH_CODES = 32 };
 
-enum bench_kind { BENCH_GET, BENCH_SET, BENCH_INCR, BENCH_MIXED, BENCH_METHOD };
+enum bench_kind { BENCH_GET, BENCH_SET, BENCH_INCR, BENCH_MIXED, BENCH_PUBSUB, BENCH_QUEUE, BENCH_METHOD };
 
 struct bench_options {
 	enum bench_kind kind;

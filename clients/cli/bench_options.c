@@ -50,8 +50,12 @@ static const struct option flags[] = {
     {NULL, 0, NULL, 0},
 };
 
-static const char *const kinds[] = {
-    [BENCH_GET] = "get", [BENCH_SET] = "set", [BENCH_INCR] = "incr", [BENCH_MIXED] = "mixed"};
+static const char *const kinds[] = {[BENCH_GET] = "get",
+    [BENCH_SET] = "set",
+    [BENCH_INCR] = "incr",
+    [BENCH_MIXED] = "mixed",
+    [BENCH_PUBSUB] = "pubsub",
+    [BENCH_QUEUE] = "queue"};
 
 const char *bench_name(const struct bench_options *o)
 {
@@ -166,7 +170,7 @@ static int read_workload(struct bench_options *o, int argc, char **argv)
 	if (kind == BENCH_METHOD)
 		return strchr(argv[0], '.') != NULL
 			   ? -1
-			   : wrong("bench knows get, set, incr, mixed and methods, not %s", argv[0]);
+			   : wrong("bench knows get, set, incr, mixed, pubsub, queue and methods, not %s", argv[0]);
 	optind = 0;
 	int status = read_flags(o, argc, argv);
 	return status == -1 && optind < argc ? wrong("one workload at a time: %s is too much", argv[optind]) : status;
@@ -178,6 +182,9 @@ static int check(const struct bench_options *o)
 		return wrong("--warmup goes with --seconds, not with --count");
 	if (o->connections * o->in_flight > PLACES_MAX)
 		return wrong("--connections times --in-flight is at most %d", PLACES_MAX);
+	bool flows = o->kind == BENCH_PUBSUB || o->kind == BENCH_QUEUE;
+	if (flows && (o->warmup > 0 || o->keep || o->force))
+		return wrong("--warmup, --keep and --force do not go with %s", bench_name(o));
 	if (o->verify && o->kind == BENCH_METHOD)
 		return wrong(
 		    "--verify goes with get, set, incr and mixed: what %s must answer is not known", o->words[0]);

@@ -38,7 +38,8 @@ const struct subcommand *subcommand_find(const char *name); // NULL: none
 
 // Paragraphs; options, each on a line "  -q, --quiet         what it does" or "      --rate N/s      ..."; and at the end the line
 // "Examples:" with lines "  wherry ...", each of which a test runs against an empty broker.  Defined where run_NAME is.
-extern const char prompt_help[], pipe_help[], help_help[], bench_help[], top_help[], completion_help[], module_help[];
+extern const char prompt_help[], pipe_help[], help_help[], bench_help[], top_help[], completion_help[], module_help[],
+    sub_help[], pub_help[], watch_help[], push_help[], pop_help[], worker_help[];
 
 // Each stands in a file of its name.
 int run_prompt(const struct settings *, int argc, char **argv);     // prompt.c; also `wherry` alone on a terminal
@@ -48,6 +49,12 @@ int run_bench(const struct settings *, int argc, char **argv);      // bench.c
 int run_top(const struct settings *, int argc, char **argv);        // top.c
 int run_completion(const struct settings *, int argc, char **argv); // completion.c
 int run_module(const struct settings *, int argc, char **argv);     // module.c: new, check
+int run_sub(const struct settings *, int argc, char **argv);        // sub.c
+int run_watch(const struct settings *, int argc, char **argv);      // watch.c
+int run_pub(const struct settings *, int argc, char **argv);        // send.c
+int run_push(const struct settings *, int argc, char **argv);       // send.c
+int run_pop(const struct settings *, int argc, char **argv);        // pop.c
+int run_worker(const struct settings *, int argc, char **argv);     // worker.c
 
 // A sentence on standard error, "wherry: ..."; `wrong` adds where help is.  Answer the exit status.
 int wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));

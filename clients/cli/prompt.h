@@ -64,7 +64,7 @@ void run_statement(struct prompt *, const char *text, size_t len);
 // A request of the broker; prints its answer, or why there is none.  false: it is not to be done again.
 bool run_request(struct prompt *, int count, char **words, FILE *);
 void run_own(struct prompt *, const struct words *); // \help ...
-void run_watch(struct prompt *, int count, char **words);
+void run_repeat(struct prompt *, int count, char **words);
 bool run_help_page(struct prompt *, const char *what); // false: no such command
 void say_error(const struct prompt *, FILE *, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

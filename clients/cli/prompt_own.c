@@ -115,7 +115,7 @@ const char *const own_keys =
 
 const struct own_command own_commands[] = {
     {"help", "[COMMAND]", "this, or what a command does; also: help, ?", run_own_help},
-    {"watch", "SECONDS COMMAND...", "repeat it until Ctrl-C", run_watch},
+    {"watch", "SECONDS COMMAND...", "repeat it until Ctrl-C", run_repeat},
     {"use", "NS", "work in this namespace", run_use},
     {"table", "", "show answers for people", run_table},
     {"json", "", "show answers as JSON, each in one line", run_json},

@@ -102,7 +102,7 @@ static void watch(struct prompt *p, double seconds, int count, char **words)
 	free(text);
 }
 
-void run_watch(struct prompt *p, int count, char **words)
+void run_repeat(struct prompt *p, int count, char **words)
 {
 	char *end = NULL;
 	double seconds = count > 1 ? strtod(words[1], &end) : 0;

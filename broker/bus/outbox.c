@@ -100,12 +100,17 @@ static void lose(struct subscription *s, uint64_t count)
 
 // --- bounds and policies, under the lock ------------------------------------------------------------------------------
 
+// Whether one more fits behind `before` of them, `bytes` with it.  One alone always does, however large: it could never come.
+static bool fits(const struct subscription *s, uint64_t before, uint64_t bytes)
+{
+	return before == 0 || (before < s->max_messages && bytes <= s->max_bytes);
+}
+
 // How many messages from `from` on fit behind what is pending.
 static uint32_t fitting(const struct subscription *s, const struct segment *g, uint32_t from)
 {
 	uint32_t to = from;
-	while (to < g->count && s->pending + (to - from) < s->max_messages &&
-	       s->bytes + segment_bytes(g, from, to + 1) <= s->max_bytes)
+	while (to < g->count && fits(s, s->pending + (to - from), s->bytes + segment_bytes(g, from, to + 1)))
 		to++;
 	return to;
 }
@@ -126,7 +131,7 @@ static uint32_t newest(const struct subscription *s, const struct segment *g)
 	uint32_t from = g->count;
 	if (from <= s->max_messages && segment_bytes(g, 0, from) <= s->max_bytes)
 		return 0;
-	while (from > 0 && g->count - from < s->max_messages && segment_bytes(g, from - 1, g->count) <= s->max_bytes)
+	while (from > 0 && fits(s, g->count - from, segment_bytes(g, from - 1, g->count)))
 		from--;
 	return from;
 }

@@ -116,6 +116,34 @@ static void policies_say_what_was_lost(void **state)
 	bus_close(b);
 }
 
+// A message that is larger than max_bytes waits alone.
+static void a_large_message_comes_nevertheless(void **state)
+{
+	(void)state;
+	for (enum overflow policy = OVERFLOW_DROP_OLDEST; policy <= OVERFLOW_DISCONNECT; policy++) {
+		struct bus *b = ear_bus();
+		struct ear a;
+		ear_open(b, &a);
+		listen_with(&a,
+		    &(struct subscribe){
+			.filters = (wherry_span[]){span_text("t")}, .filter_count = 1, .bytes = 1, .overflow = policy});
+		say(b, "t", 1);
+		bus_flush(b);
+		assert_string_equal(take_all(&a), "1:1+0 t=1; ");
+		assert_int_equal(a.overflowed, 0);
+		say(b, "t", 2);
+		say(b, "t", 3);
+		bus_flush(b);
+		assert_int_equal(a.overflowed, policy == OVERFLOW_DISCONNECT);
+		if (policy == OVERFLOW_DROP_OLDEST || policy == OVERFLOW_CONFLATE)
+			assert_string_equal(take_all(&a), "1:3+1 t=3; ");
+		if (policy == OVERFLOW_DROP_NEWEST)
+			assert_string_equal(take_all(&a), "1:2+0 t=2; ");
+		outbox_close(a.outbox);
+		bus_close(b);
+	}
+}
+
 static void a_group_gets_each_message_once(void **state)
 {
 	(void)state;
@@ -498,6 +526,7 @@ int main(void)
 	    cmocka_unit_test(what_matches_is_delivered_once_and_in_order),
 	    cmocka_unit_test(a_new_subscription_gets_nothing_old),
 	    cmocka_unit_test(policies_say_what_was_lost),
+	    cmocka_unit_test(a_large_message_comes_nevertheless),
 	    cmocka_unit_test(a_group_gets_each_message_once),
 	    cmocka_unit_test(frames_are_encoded_beside_values),
 	    cmocka_unit_test(takes_are_bounded),

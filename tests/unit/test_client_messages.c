@@ -233,7 +233,7 @@ static void no_cut_loses_silently(void **state)
 			assert_int_equal(status, WHERRY_ETIMEOUT);
 	}
 	proxy_cut_random(proxy, 0);
-	AWAIT(told.last > 0 && wherry_feed_next(s, 0, &m, NULL) == WHERRY_OK);
+	AWAIT(told.told > 0 && wherry_feed_next(s, 0, &m, NULL) == WHERRY_OK);
 	atomic_store(&f.ends, true);
 	pthread_join(thread, NULL);
 	print_message("%u cuts, %u sent; told %lu, %lu lost, %lu gaps; pulled %lu\n", proxy_cuts(proxy), f.sent,

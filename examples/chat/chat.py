@@ -21,18 +21,12 @@ class Chat:
 
     def run(self):
         with self.client:
-            self.leave_a_will()
+            self.client.session.will(self.here, EMPTY, retain=True)
             with self.client.subscribe(*self.filters, retained=True, callback=self.show, on_gap=self.missed):
                 self.enter()
                 for line in sys.stdin:
                     self.client.pubsub.publish(self.says, {"from": self.name, "text": line.rstrip("\n")})
                 self.client.pubsub.publish(self.here, EMPTY, retain=True)
-
-    def leave_a_will(self):
-        try:
-            self.client.session.will(self.here, EMPTY, retain=True)
-        except wherry.UnknownCommand:
-            pass  # this broker keeps none: who is killed stays in the list
 
     def enter(self):
         self.client.pubsub.publish(self.here, "here", retain=True)

@@ -197,8 +197,6 @@ class Transactions(Held):
 class Wills(Held):
     def setUp(self):
         super().setUp()
-        if not any(command["name"] == "session.will" for command in self.client.sys.commands()):
-            self.skipTest("this broker keeps no wills")
         self.ends = self.client.subscribe("end.>")
 
     def test_of_one_that_is_lost(self):
@@ -212,6 +210,16 @@ class Wills(Held):
         other = self.connect()
         other.session.will("end.other", "gone")
         other.close()
+        self.client.pubsub.publish("end.of.it", 1)
+        self.assertEqual(next(self.ends).topic, "end.of.it")
+
+    def test_one_that_was_taken_back(self):
+        other = self.proxied()
+        other.session.will("end.other", "gone")
+        other.session.will(None)
+        self.proxy.cut()
+        until(lambda: other.sys.ping() == "PONG")
+        self.proxy.cut()
         self.client.pubsub.publish("end.of.it", 1)
         self.assertEqual(next(self.ends).topic, "end.of.it")
 

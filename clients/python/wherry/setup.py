@@ -44,7 +44,7 @@ class Setup:
         if request.method == "session.use" and request.params:
             self._namespace, self._used = request.params[0], request.id
         elif request.method == "session.will":
-            self._will = request
+            self._will = request if request.params[0] is not None else None  # None takes it back
 
     def is_of_this_namespace(self, request: Request) -> bool:
         """What was sent before the namespace changed would run elsewhere if it were sent again."""

@@ -17,16 +17,21 @@ static struct server *server_of(const struct conn *c)
 
 // --- handshake ------------------------------------------------------------------------------------------------------
 
-void conn_complain(struct conn *c, const char *what)
+static void complain(struct conn *c, const char *event, const char *what)
 {
 	char remote[64];
 	stream_remote(c->stream, remote, sizeof(remote));
-	server_complain(server_of(c), remote, what);
+	server_complain(server_of(c), event, remote, what);
+}
+
+void conn_complain(struct conn *c, const char *what)
+{
+	complain(c, "client-trouble", what);
 }
 
 static int turn_away(struct conn *c, const char *what)
 {
-	conn_complain(c, what);
+	complain(c, "connection-refused", what);
 	SERVER_COUNT(server_of(c), handshakes_failed, 1);
 	return WHERRY_EARG;
 }

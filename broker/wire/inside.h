@@ -188,8 +188,8 @@ void server_unlist(struct server *, struct conn *);
 void server_conn_freed(struct server *);           // the server may be gone when it returns
 struct workspace *workspace_take(struct server *); // NULL: no memory
 void workspace_give(struct server *, struct workspace *);
-// Tells of a peer that was turned away, at most once a second: a flood must not fill the log.
-void server_complain(struct server *, const char *remote, const char *what);
+// Tells of a peer that was turned away or did wrong, at most once a second: a flood must not fill the log.
+void server_complain(struct server *, const char *event, const char *remote, const char *what);
 
 // conn.c
 int conn_open(const struct endpoint *, struct stream *); // takes the stream.  ENOMEM, ELIMIT: freed
@@ -207,7 +207,7 @@ bool conn_is_quiet(struct conn *); // nothing runs for it, nothing is to be sent
 int conn_goodbye(struct conn *);
 
 // conn_in.c
-void conn_complain(struct conn *, const char *what);
+void conn_complain(struct conn *, const char *what); // of one that was greeted
 void conn_received(void *conn, int status, size_t count);
 void conn_arm(struct conn *); // gives the turn up: posts a receive
 // The hot poller's turn, given up after `patience` looks in vain; false: it has given it up.

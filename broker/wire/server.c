@@ -9,6 +9,8 @@
 #include "wire/address.h"
 #include "wire/inside.h"
 
+static const char REFUSED[] = "connection-refused";
+
 enum { COMPLAIN_MS = 1000, DRAIN_STEP_MS = 5, ANSWERS_KEPT = 1 << 20 };
 
 // --- workspaces -----------------------------------------------------------------------------------------------------
@@ -86,13 +88,13 @@ void server_conn_freed(struct server *server)
 	pthread_mutex_unlock(&server->lock);
 }
 
-void server_complain(struct server *server, const char *remote, const char *what)
+void server_complain(struct server *server, const char *event, const char *remote, const char *what)
 {
 	int64_t now = timers_now(server->config.timers), last = atomic_load(&server->complained_ms);
 	if ((last != 0 && now - last < COMPLAIN_MS) ||
 	    !atomic_compare_exchange_strong(&server->complained_ms, &last, now))
 		return;
-	log_event(server->config.log, WHERRY_LOG_INFO, "connection-refused", "remote", remote, "why", what, NULL);
+	log_event(server->config.log, WHERRY_LOG_INFO, event, "remote", remote, "why", what, NULL);
 }
 
 // --- listeners ------------------------------------------------------------------------------------------------------
@@ -102,15 +104,15 @@ static void accepted(void *arg, struct stream *stream, int status)
 	struct endpoint *e = arg;
 	if (stream == NULL) {
 		SERVER_COUNT(e->server, accept_errors, 1);
-		server_complain(e->server, "", status_text(status));
+		server_complain(e->server, REFUSED, "", status_text(status));
 		return;
 	}
 	SERVER_COUNT(e->server, accepted, 1);
 	status = conn_open(e, stream);
 	if (status != WHERRY_OK) {
 		SERVER_COUNT(e->server, refused, 1);
-		server_complain(
-		    e->server, "", status == WHERRY_ELIMIT ? "max_connections is reached" : status_text(status));
+		server_complain(e->server, REFUSED, "",
+		    status == WHERRY_ELIMIT ? "max_connections is reached" : status_text(status));
 	}
 }
 

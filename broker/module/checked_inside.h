@@ -76,8 +76,8 @@ int32_t checked_run(void *self, wherry_call *);
 // The run that the call belongs to; NULL: it may not be used here and now, which was said.
 struct watched *watched_of(const wherry_call *, const char *function);
 struct watched *watched_anywhere(const wherry_call *, const char *function); // in each() of a scan, too
-void misuse_of_call(const void *call_or_reply, const char *function); // it is not this thread's
-struct watched *watched_here(const char *function);                   // for functions without a call
+void misuse_of_call(const void *call_or_reply, const char *function);        // it is not this thread's
+struct watched *watched_here(const char *function);                          // for functions without a call
 
 // checked_keys.c.  False: this change is to fail, as if there were no memory; a commit counts as one.
 bool checked_may_change(const struct watched *);

@@ -79,8 +79,10 @@ def module_includes():
 
 
 def nng_deprecated():
-    """No call that NNG 1.11 deprecates."""
+    """No call that NNG 1.11 deprecates; 1.5's SUB sockets, which tests open, have no other way to subscribe."""
     for path in files(".c", ".h"):
+        if path.startswith("tests/unit/"):
+            continue
         for number, line in enumerate(code(text(path)).split("\n"), 1):
             found = NNG_DEPRECATED.search(line)
             if found:

@@ -254,7 +254,7 @@ class CommandLine(unittest.TestCase):
         self.assertTrue(out.startswith(b"kv.set key value [--ttl-ms VALUE]"), out)
         self.assertIn(b"--nx: only if the key does not exist", out)
         self.expect_error(["kv.nope", "--help"], 1, "ENOCMD")
-        self.assertIn(b"  kv.mget    Answers the values in place", self.wherry("kv", "--help")[1])
+        self.assertIn(b"  kv.mget     Answers the values in place", self.wherry("kv", "--help")[1])
         self.assertEqual(self.wherry("kv.set", "k", "1", "--help"), (status, out, error))
         self.assertTrue(self.wherry("kv.mset", "--help")[1].startswith(b"kv.mset key value ... [--ns VALUE]\n"))
         self.assertTrue(self.wherry("kv.mget", "--help")[1].startswith(b"kv.mget key... [--ns VALUE]\n"))

@@ -299,7 +299,7 @@ constexpr wherry_command commands[] = {
     command("bloom.has", "read", 0, "Whether an item was added: no is certain, yes is probable.", has_args, has),
     command("bloom.info", "read", 0, "Answers {items, capacity, bytes, hashes}.", info_args, info),
 };
-constexpr wherry_type types[] = {{sizeof(wherry_type), 1, "bloom.filter", "a Bloom filter", nullptr}};
+constexpr wherry_type types[] = {{sizeof(wherry_type), 1, "bloom.filter", "a Bloom filter", nullptr, 0, 0}};
 constexpr wherry_option options[] = {{sizeof(wherry_option), WHERRY_OPTION_SIZE, WHERRY_OPTION_HOT, 0, "max_bytes",
     "16MiB", "how large a filter may be made", 1024, int64_t{1} << 32}};
 

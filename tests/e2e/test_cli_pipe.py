@@ -278,8 +278,8 @@ class Ends(unittest.TestCase):
         count, rng = 60000, random.Random(6)
         lines = b"".join(b"kv.set k%d 1\n" % i for i in range(count))
         with Wherryd(BUILD) as broker:
-            for cut in [(rng.randrange(1000, 20000), None), (None, rng.randrange(14000, 60000)), (rng.randrange(20000, 1000000), None),
-                        (None, rng.randrange(14000, 500000)), (rng.randrange(20000, 1000000), None)]:
+            for cut in [(rng.randrange(1000, 20000), None), (None, rng.randrange(80000, 160000)), (rng.randrange(20000, 1000000), None),
+                        (None, rng.randrange(80000, 500000)), (rng.randrange(20000, 1000000), None)]:
                 with self.subTest(cut=cut), CutOff(broker.port, *cut) as between:
                     self.check_report(broker, run(WHERRY, url=between.url, stdin=lines), count)
                 broker.call("kv.clear")

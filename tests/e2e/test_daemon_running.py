@@ -198,7 +198,7 @@ class Service(Case):
                     self.expect(manager, "RELOADING=1")
                     self.expect(manager, "READY=1", "STATUS=reload refused.*")
                     self.assertEqual(broker.end(), 0)
-                    self.expect(manager, "STOPPING=1", "EXTEND_TIMEOUT_USEC=20000000")  # twice drain_timeout: answers, kv
+                    self.expect(manager, "STOPPING=1", "EXTEND_TIMEOUT_USEC=35000000")  # drain_timeout for the answers and each module
 
     def test_watchdog(self):
         manager = self.listen(self.path("notify"))

@@ -23,8 +23,9 @@ static wherry_config *parsed(const char *text)
 
 static wherry_config *with_module(const char *format, const char *module)
 {
-	static char text[8192];
-	snprintf(text, sizeof(text), format, embed_module_path(module));
+	static char text[8192] = "modules = kv\n"; // and nothing else that may run meanwhile
+	size_t at = strlen("modules = kv\n");
+	snprintf(text + at, sizeof(text) - at, format, embed_module_path(module));
 	return parsed(text);
 }
 

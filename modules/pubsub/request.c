@@ -193,10 +193,11 @@ static int32_t ask(struct pubsub *ps, wherry_call *call)
 {
 	const wherry_value *timeout = &call->args[REQUEST_TIMEOUT_MS];
 	int64_t ms = timeout->kind == WHERRY_ABSENT ? PRESET_MS : timeout->as.i;
+	int32_t status = check(ps, call); // before the time is reckoned with: it may be any number
+	if (status != WHERRY_OK)
+		return status;
 	struct waiting w = {.until_ms = call->now_ms + ms};
-	int32_t status = check(ps, call);
-	if (status == WHERRY_OK)
-		status = ps->keys->park(call, ms, &w.ticket);
+	status = ps->keys->park(call, ms, &w.ticket);
 	if (status != WHERRY_OK)
 		return status;
 	ps->host->random(ps->owner, &w.secret, sizeof w.secret);

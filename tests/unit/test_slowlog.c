@@ -149,6 +149,9 @@ static unsigned among_how_many(struct embed *b)
 static void a_guess_is_told(void **state)
 {
 	(void)state;
+#ifdef __SANITIZE_THREAD__ // the quickest row takes so long with it that everybody is under suspicion for ever
+	skip();
+#endif
 	struct embed *b = open_with("slowlog_us=20000");
 	int tries = 0;
 	while (tries < TRIES && among_how_many(b) != 4) // a busy machine brings anybody under suspicion

@@ -152,6 +152,7 @@ static int32_t run_fetch(void *self, wherry_call *call)
 	if (o == NULL || !outbox_subscribes(o))
 		return call_fail(
 		    call, WHERRY_ESTALE, "this session has no subscription: subscribe, also after each new connection");
+	router_flush(b->router); // what was published before this was asked, and is not yet on its way
 	if (take(b, call, o))
 		return WHERRY_OK;
 	const wherry_value *wait = &call->args[FETCH_WAIT_MS];

@@ -103,9 +103,9 @@ static int bind_condition(struct call *c, struct transaction *t, struct cursor *
 {
 	wherry_value pair, key, revision;
 	cursor_next(at, &pair);
-	struct cursor in = cursor_of(pair.as.bytes);
-	if (pair.kind != WHERRY_LIST || pair.reserved0 != 2 || !cursor_next(&in, &key) ||
-	    !cursor_next(&in, &revision) || !is_revision(&revision))
+	bool two = pair.kind == WHERRY_LIST && pair.reserved0 == 2;
+	struct cursor in = cursor_of(two ? pair.as.bytes : (wherry_span){0});
+	if (!two || !cursor_next(&in, &key) || !cursor_next(&in, &revision) || !is_revision(&revision))
 		return call_fail(&c->face, WHERRY_EARG,
 		    "option \"if\" must be an array of [key, revision]; revision nil or 0: it must not be there");
 	if (bind_key_alone(c->router, c->worker, "if", &key, &t->conditions))

@@ -244,8 +244,9 @@ class Queues(Shell):
 
     def test_sigterm_waits_for_what_runs(self):
         self.out("push", "w6", "a", "b")
-        process = self.start("worker", "w6", "--exec", "sh", "-c", "sleep 1; cat")
-        self.await_true(lambda: self.stats("w6")["reserved"] >= 1)
+        marker = f"{self.broker.dir}/began"
+        process = self.start("worker", "w6", "--exec", "sh", "-c", f"echo >{marker}; sleep 1; cat")
+        self.await_true(lambda: os.path.exists(marker))
         process.send_signal(signal.SIGTERM)
         out, err = self.finished(process)
         self.assertEqual((out, "1 done" in err), ("a", True), err)

@@ -27,17 +27,13 @@ void router_type_shows_head(struct router *r, uint32_t type, bool shows)
 // Under the key's stripe.
 void router_changed(struct router *r, const struct store_change *change)
 {
-	struct buffer row = {0};
 	struct emit e = {.kind = EMIT_CHANGE,
 	    .ns = change->ns,
 	    .event = change->event == STORE_PUT && change->swapped ? WORD_CAS : (uint32_t)change->event,
 	    .revision = change->revision,
 	    .part = {change->key, shows_head(r, change->type) ? change->head : (wherry_span){0}}};
-	if (emit_add(&row, &e))
-		emit_row(r, buffer_span(&row), change->revision);
-	else
-		log_event(r->config.log, WHERRY_LOG_ERROR, "change not told", "reason", "out of memory", NULL);
-	buffer_free(&row);
+	if (r->config.bus != NULL)
+		emit_change(r, &e, change->revision);
 }
 
 static struct key_event event_of(const struct emit *e, const char *word)

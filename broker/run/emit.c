@@ -149,9 +149,26 @@ void emits_release(struct router *r, uint64_t lsn, bool failed)
 // --- those of a commit --------------------------------------------------------------------------------------------------
 
 // What is held is before it, so it is held, too, until those are gone.
+static bool may_go(struct router *r, uint64_t gate)
+{
+	return gate <= store_durable_lsn(r->config.store) && atomic_load(&r->emit_count) == 0;
+}
+
+void emit_change(struct router *r, const struct emit *e, uint64_t gate)
+{
+	struct buffer row = {0};
+	if (may_go(r, gate))
+		change_to_bus(r, e);
+	else if (emit_add(&row, e))
+		emit_row(r, buffer_span(&row), gate);
+	else
+		log_event(r->config.log, WHERRY_LOG_ERROR, "change not told", "reason", "out of memory", NULL);
+	buffer_free(&row);
+}
+
 bool emit_row(struct router *r, wherry_span row, uint64_t gate)
 {
-	if (gate <= store_durable_lsn(r->config.store) && atomic_load(&r->emit_count) == 0) {
+	if (may_go(r, gate)) {
 		to_bus(r, row);
 		return true;
 	}

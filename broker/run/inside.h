@@ -414,6 +414,7 @@ bool emit_add(struct buffer *row, const struct emit *); // false: no memory, and
 void change_to_bus(struct router *, const struct emit *); // changes.c
 void state_to_bus(struct router *, const struct emit *);
 bool emit_row(struct router *, wherry_span row, uint64_t gate);
+void emit_change(struct router *, const struct emit *, uint64_t gate); // a single EMIT_CHANGE, likewise
 // Of a commit whose stripes are still held: true, if they are published.  Else, when what they tell of is durable.
 bool emits_commit(struct router *, struct worker *, uint64_t gate);
 void emits_finish(struct router *, struct worker *, uint64_t gate, bool published); // no stripe is held any more

@@ -99,6 +99,8 @@ static void expire(struct router *r)
 	r->runner.due_ms = INT64_MAX; // what becomes due meanwhile sets it again
 	pthread_mutex_unlock(&r->runner.lock);
 	int64_t due = store_expire(r->config.store, clock_unix_ms(r->config.clock), EXPIRE_BATCH, alarm_due, r);
+	// What was told of it may have waited for a flush that has come to pass in between.
+	emits_release(r, store_durable_lsn(r->config.store), store_failed(r->config.store));
 	router_flush(r);
 	pthread_mutex_lock(&r->runner.lock);
 	if (due < r->runner.due_ms)

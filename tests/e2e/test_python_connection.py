@@ -71,6 +71,10 @@ class WaysIn(Served):
             value = random.Random(1).randbytes(3 << 20)
             client.kv.set("a", value)
             self.assertEqual(client.kv.get("a"), value)
+            with client.subscribe("t") as messages:  # P4
+                client.pubsub.publish("t", [1, 2, "hello"])
+                self.assertEqual(next(messages).payload, [1, 2, "hello"])
+            self.assertEqual(client.kv.get("a"), value)
             self.assertEqual(self.connect(f"tls+tcp://127.0.0.1:{port}", tls_unverified=True).sys.ping(), "PONG")
             for url, settings in ((f"tls+tcp://127.0.0.1:{port}", {"tls_ca_file": cert}), (f"tls+tcp://localhost:{port}", {}),
                                   (f"tls+tcp://127.0.0.1:{self.broker.port}", {"tls_unverified": True})):

@@ -188,6 +188,29 @@ class Watch(unittest.TestCase):
         self.assertEqual([event[3] for event in events], list(range(15, 25)))
         self.assertEqual([event[5] for event in events], [15] + [0] * 9)
 
+    def test_events_as_messages_of_the_brokers_own_topics(self):
+        self.writer.call("ns.create", "other.side")
+        client = self.client()
+        number = client.call("pubsub.subscribe", "$key.>")
+        put = self.writer.call("kv.set", "k", 1)
+        self.writer.call("kv.cas", "k", 1, 2)
+        self.writer.call("kv.del", "k")
+        self.writer.call("kv.set", ("t", 1), 1, ns="other.side", ttl_ms=10)
+        got = []
+        while len(got) < 5:
+            method, (of, _, lost, messages) = client.notification()
+            self.assertEqual((method, of, lost), ("messages", number, 0))
+            got += messages
+        self.assertEqual([message[:2] for message in got],
+                         [["$key.default.put", "k"], ["$key.default.cas", "k"], ["$key.default.del", "k"],
+                          ["$key.other.side.put", ("t", 1)], ["$key.other.side.expire", ("t", 1)]])
+        self.assertEqual(got[0][2], {"revision": put})
+        client.call("pubsub.unsubscribe", number)
+        everything = client.call("pubsub.subscribe", ">")
+        self.writer.call("kv.set", "k", 1)  # a leading wildcard does not mean the broker's own
+        self.writer.call("pubsub.publish", "end", 1)
+        self.assertEqual(client.notification()[1][::3], [everything, [["end", 1, None]]])
+
     # --- bad input --------------------------------------------------------------------------------------------------
 
     def test_bad_input(self):

@@ -51,6 +51,7 @@ struct worker;
 struct slot {
 	struct worker *worker;
 	pthread_t thread;
+	bool runs;
 	struct child child;
 };
 
@@ -206,31 +207,46 @@ static void *drain(void *arg)
 static bool all_ended(struct worker *w)
 {
 	bool all = true;
-	for (uint64_t i = 0; i < w->parallel && all; i++)
-		if (w->slots[i].thread != 0 && pthread_tryjoin_np(w->slots[i].thread, NULL) == 0)
-			w->slots[i].thread = 0;
-		else
-			all = w->slots[i].thread == 0;
+	for (uint64_t i = 0; i < w->parallel; i++) {
+		struct slot *slot = &w->slots[i];
+		slot->runs = slot->runs && pthread_tryjoin_np(slot->thread, NULL) != 0;
+		all &= !slot->runs;
+	}
 	return all;
+}
+
+// As many as the system lets it; at least one, or it is told.
+static int start_slots(struct worker *w)
+{
+	for (uint64_t i = 0; i < w->parallel; i++) {
+		struct slot *slot = &w->slots[i];
+		slot->worker = w;
+		int failed = pthread_create(&slot->thread, NULL, run_slot, slot);
+		slot->runs = failed == 0;
+		if (failed != 0 && i == 0)
+			return fail(EXIT_ERROR, "no thread can be begun: %s", strerror(failed));
+	}
+	return 0;
 }
 
 // SIGUSR1 is our own: a thread has ended.
 static void wait_for_end(struct worker *w, const sigset_t *signals)
 {
-	pthread_t drainer = 0;
+	pthread_t drainer;
+	bool drains = false;
 	time_t until = 0;
 	while (!all_ended(w)) {
 		struct timespec tick = {TICK_MS / 1000, TICK_MS % 1000 * 1000000};
 		int caught = sigtimedwait(signals, NULL, &tick);
 		bool asked = caught > 0 && caught != SIGUSR1;
-		if (asked && drainer == 0) {
+		if (asked && !drains) {
 			until = time(NULL) + (time_t)w->drain_s;
-			pthread_create(&drainer, NULL, drain, w);
-		} else if (asked || (drainer != 0 && time(NULL) >= until)) {
+			drains = pthread_create(&drainer, NULL, drain, w) == 0;
+		} else if (asked || (drains && time(NULL) >= until)) {
 			kill_all(w);
 		}
 	}
-	if (drainer != 0)
+	if (drains)
 		pthread_join(drainer, NULL);
 	else
 		wherry_consumer_stop(w->consumer, -1);
@@ -273,13 +289,11 @@ static int work(struct worker *w)
 	if (status != 0)
 		return status;
 	if (wherry_client_consume(w->client, &wanted, &w->consumer, &error) == WHERRY_OK) {
-		for (uint64_t i = 0; i < w->parallel; i++) {
-			w->slots[i].worker = w;
-			pthread_create(&w->slots[i].thread, NULL, run_slot, &w->slots[i]);
-		}
-		wait_for_end(w, &signals);
+		status = start_slots(w);
+		if (status == 0)
+			wait_for_end(w, &signals);
 		wherry_consumer_close(w->consumer);
-		status = report(w);
+		status = status == 0 ? report(w) : status;
 	} else {
 		status = complain(&error);
 	}

@@ -175,7 +175,9 @@ int32_t call_each_subscription(wherry_call *face, int32_t (*each)(void *arg, con
 {
 	struct session *s = call_of(face)->session;
 	struct outbox *o = s != NULL ? session_outbox_opened(s) : NULL;
-	router_flush(call_of(face)->router); // what was published before this was asked is pending, too
+	// What was published before this was asked is pending, too.  Nothing is sent while a transaction holds its stripes.
+	if (!call_in_transaction(call_of(face)))
+		router_flush(call_of(face)->router);
 	if (o != NULL)
 		outbox_each(o, each, arg);
 	return WHERRY_OK;

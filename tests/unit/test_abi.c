@@ -64,12 +64,24 @@ static void changes_while_it_runs(struct embed *b)
 	expect_like(b, "sys.inspect k", "{\"type\": \"probe.tally\", *");
 }
 
+static void messages(struct embed *b)
+{
+	expect(b, "probe.news other.topic 1", "[0, 0]");
+	expect(b, "probe.news probe.topic 1", "[1, 1]"); // its own listener
+	expect(b, "probe.hear probe.a", "[2, 2, -3]");
+	expect_like(b, "probe.hear probe..a", "EARG: *");
+	expect(b, "probe.follow k", "true");
+	expect(b, "probe.own mine", "[\"default\", true, false]");
+	expect_like(b, "probe.show mine", "ENOKEY: *");
+}
+
 static void transcript(const char *path)
 {
 	struct embed *b = opened(path);
 	keys_and_values(b);
 	what_happens_by_itself(b);
 	waiting(b);
+	messages(b);
 	changes_while_it_runs(b);
 	embed_close(b);
 }

@@ -1,5 +1,5 @@
 // A module of ABI 0.2 that uses a bit of everything: commands, a type with head, records and alarm, options, metrics, a
-// listener, a timer, publishing, parking.  It and its binary stay as they are: what they do is asserted of each broker
+// listener, a timer, publishing, parking, subscribing, watching, keys of its own.  It and its binary stay as they are: what they do is asserted of each broker
 // that says it serves 0.2.
 
 #include <stdatomic.h>
@@ -171,6 +171,103 @@ static int32_t say(void *self, wherry_call *call)
 	return status;
 }
 
+// --- what 0.2 brought -------------------------------------------------------------------------------------------------
+
+// How many would get it, and how many did.
+static int32_t news(void *self, wherry_call *call)
+{
+	struct probe *p = self;
+	wherry_message message = {
+	    .size = sizeof(message), .topic = call->args[0].as.bytes, .payload = call->args[1].raw};
+	uint64_t would = 0, did = 0;
+	int32_t status = p->host->bus->matches(call, message.topic, &would);
+	if (status == WHERRY_OK)
+		status = p->host->bus->send(call, &message, &did);
+	if (status != WHERRY_OK)
+		return status;
+	p->host->write->array(call->reply, 2);
+	p->host->write->uinteger(call->reply, would);
+	p->host->write->uinteger(call->reply, did);
+	return WHERRY_OK;
+}
+
+static int32_t count_subscription(void *arg, const wherry_subscription *subscription)
+{
+	*(int64_t *)arg += subscription->filter_count;
+	return 0;
+}
+
+static int32_t count_topic(void *arg, const wherry_topic *topic)
+{
+	*(int64_t *)arg += (int64_t)topic->subscriptions;
+	return 0;
+}
+
+// Two filters, for as long as this runs: how many the session has then, and everybody.
+static int32_t hear(void *self, wherry_call *call)
+{
+	struct probe *p = self;
+	const wherry_bus *bus = p->host->bus;
+	const wherry_span filters[] = {call->args[0].as.bytes, span("probe.b.*")};
+	wherry_subscribe wanted = {.size = sizeof(wanted), .filters = filters, .filter_count = 2};
+	uint64_t id;
+	int64_t own = 0, all = 0;
+	int32_t status = bus->subscribe(call, &wanted, &id);
+	if (status != WHERRY_OK)
+		return status;
+	bus->each_subscription(call, count_subscription, &own);
+	bus->each_topic(call, span(""), count_topic, &all);
+	if ((status = bus->unsubscribe(call, id)) != WHERRY_OK)
+		return status;
+	p->host->write->array(call->reply, 3);
+	p->host->write->integer(call->reply, own);
+	p->host->write->integer(call->reply, all);
+	p->host->write->integer(call->reply, bus->unsubscribe(call, id));
+	return WHERRY_OK;
+}
+
+static int32_t follow(void *self, wherry_call *call)
+{
+	struct probe *p = self;
+	static const uint32_t key = 0;
+	const wherry_span pattern = span("k*");
+	wherry_watch wanted = {.size = sizeof(wanted),
+	    .flags = WHERRY_WATCH_INITIAL,
+	    .keys = &key,
+	    .key_count = 1,
+	    .patterns = &pattern,
+	    .pattern_count = 1};
+	uint64_t id;
+	int32_t status = p->host->bus->watch(call, &wanted, &id);
+	if (status == WHERRY_OK)
+		status = p->host->bus->unwatch(call, id);
+	if (status == WHERRY_OK)
+		p->host->write->boolean(
+		    call->reply, p->host->read->is_glob(pattern) && p->host->read->glob(pattern, span("key")) == 1);
+	return status;
+}
+
+// A key of the module's own, beside the one of the same name in the request's namespace.
+static int32_t own(void *self, wherry_call *call)
+{
+	struct probe *p = self;
+	const wherry_keys *keys = p->host->keys;
+	wherry_key key = {.size = sizeof(key)};
+	uint32_t arg;
+	int32_t status = keys->need_own(call, call->args[0].raw, WHERRY_WRITE, &arg);
+	if (status == WHERRY_OK)
+		status = keys->put_head(call, arg, TALLY, span("head"));
+	if (status == WHERRY_OK)
+		status = keys->open(call, arg, TALLY, &key);
+	if (status != WHERRY_OK)
+		return status;
+	p->host->write->array(call->reply, 3);
+	p->host->write->text(call->reply, keys->ns(call));
+	p->host->write->boolean(call->reply, key.changed != 0);
+	p->host->write->boolean(call->reply, (call->flags & WHERRY_CALL_TRANSACTION) != 0);
+	return WHERRY_OK;
+}
+
 // --- what happens by itself -------------------------------------------------------------------------------------------
 
 static void heard(void *self, wherry_span topic, wherry_span payload, wherry_span headers)
@@ -290,6 +387,9 @@ static const wherry_arg sum_args[] = {ARG("list", WHERRY_LIST, WHERRY_ARG_REST |
 static const wherry_arg say_args[] = {
     ARG("topic", WHERRY_TEXT, WHERRY_ARG_TOPIC), ARG("payload", WHERRY_ANY_KIND, WHERRY_ARG_SECRET)};
 
+static const wherry_arg hear_args[] = {ARG("filter", WHERRY_TEXT, WHERRY_ARG_TOPIC)};
+static const wherry_arg own_args[] = {KEY(WHERRY_ARG_READ)};
+
 static const wherry_command commands[] = {
     {COMMAND("probe.add", "write", WHERRY_CMD_WRITES | WHERRY_CMD_GROWS, add), LIST(arg, add_args)},
     {COMMAND("probe.show", "read", 0, show), LIST(arg, show_args)},
@@ -299,6 +399,10 @@ static const wherry_command commands[] = {
     {COMMAND("probe.count", "read", WHERRY_CMD_SCANS, count)},
     {COMMAND("probe.sum", "read", 0, sum), LIST(arg, sum_args)},
     {COMMAND("probe.say", "publish", 0, say), LIST(arg, say_args)},
+    {COMMAND("probe.news", "publish", 0, news), LIST(arg, say_args)},
+    {COMMAND("probe.hear", "subscribe", WHERRY_CMD_ALONE, hear), LIST(arg, hear_args)},
+    {COMMAND("probe.follow", "read", WHERRY_CMD_ALONE, follow), LIST(arg, show_args)},
+    {COMMAND("probe.own", "write", WHERRY_CMD_WRITES | WHERRY_CMD_SWAPS, own), LIST(arg, own_args)},
     {COMMAND("probe.tick", "write", WHERRY_CMD_INTERNAL, tick)},
     {COMMAND("probe.status", "admin", WHERRY_CMD_ADMIN, status_of)},
 };

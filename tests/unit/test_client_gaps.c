@@ -230,6 +230,15 @@ static void what_can_not_be_read_ends_the_connection(void **state)
 	end(&x);
 }
 
+static bool is_answered(wherry_client *client)
+{
+	wherry_reply reply = {0};
+	int status = wherry_client_call(client, "sys.ping", NULL, 0, NULL, 0, &reply);
+	wherry_reply_free(&reply);
+	return status == WHERRY_OK;
+}
+
+// The answer that ends a connection may be on its way when the rule changes: then what is asked meanwhile ends with it.
 static void an_id_that_is_none_is_asked_for_again(void **state)
 {
 	(void)state;
@@ -240,7 +249,7 @@ static void an_id_that_is_none_is_asked_for_again(void **state)
 	fake_await(&x.fake, "pubsub.subscribe", 3);
 	fake_rule(&x.fake, "pubsub.subscribe", "7");
 	fake_await(&x.fake, "pubsub.subscribe", 4);
-	expect_ask(x.client, "sys.ping", "true");
+	AWAIT(is_answered(x.client));
 	AWAIT((fake_say(&x.fake, "messages 7 1 0 [[a, 1, null]]"), true));
 	wherry_delivery m = {0};
 	assert_int_equal(wherry_feed_next(s, 10000, &m, NULL), WHERRY_OK);

@@ -1,13 +1,15 @@
 #include "base/mem.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-bool (*mem_may_alloc)(size_t size);
+bool (*_Atomic mem_may_alloc)(size_t size);
 
 static bool may(size_t size)
 {
-	return mem_may_alloc == NULL || mem_may_alloc(size);
+	bool (*ask)(size_t) = atomic_load_explicit(&mem_may_alloc, memory_order_relaxed);
+	return ask == NULL || ask(size);
 }
 
 void *mem_alloc(size_t size)

@@ -22,6 +22,6 @@ static inline size_t mem_cost(size_t size)
 }
 
 // Tests: called before each allocation; false makes it fail.  Set it while one thread runs.
-extern bool (*mem_may_alloc)(size_t size);
+extern bool (*_Atomic mem_may_alloc)(size_t size);
 
 #endif

@@ -19,7 +19,7 @@
 
 enum { FRONT = 16 }; // keeps the size, and what malloc() aligns to
 
-bool (*mem_may_alloc)(size_t size);
+bool (*_Atomic mem_may_alloc)(size_t size);
 static size_t in_use;
 
 void *mem_alloc(size_t size)

@@ -21,7 +21,7 @@ static inline size_t mem_cost(size_t size)
 	return chunk < 32 ? 32 : chunk;
 }
 
-// Tests: called before each allocation; false makes it fail.  Set it while one thread runs.
+// Tests: called before each allocation; false makes it fail.  It may be set at any time.
 extern bool (*_Atomic mem_may_alloc)(size_t size);
 
 #endif
